@@ -22,25 +22,25 @@ _POINTS6 = ["2001:db8:1:2::3", "2001:db8:1:2::4", "2001:db8:1:9::1", "2001:db8:9
 
 def random_network(ns: t.Any, seed: int) -> None:
     draw = random.Random(seed)
-    lines = []
     for name, four, six in (("e1", "192.168.1", "fd00:1"), ("e2", "192.168.2", "fd00:2")):
         ns.veth(name, name + "p", f"{four}.2/24", f"{six}::2/64")
     for family, prefixes, gateways in (
         ("-4", _PREFIXES, {"e1": "192.168.1.1", "e2": "192.168.2.1"}),
         ("-6", _PREFIXES6, {"e1": "fd00:1::1", "e2": "fd00:2::1"}),
     ):
+        lines = []
         for _n in range(draw.randint(2, 10)):
             table = draw.choice([254, 254, 100, 7000])
             where, metric = draw.choice(prefixes), draw.choice([10, 20, 30])
             if draw.random() < 0.8:
                 nic = draw.choice(["e1", "e2"])
                 way = f"via {gateways[nic]} dev {nic}"
-                lines.append(f"{family} route add {where} {way} metric {metric} table {table}")
+                lines.append(f"route add {where} {way} metric {metric} table {table}")
             else:
                 kind = draw.choice(["blackhole", "unreachable", "prohibit", "throw"])
-                lines.append(f"{family} route add {kind} {where} metric {metric} table {table}")
+                lines.append(f"route add {kind} {where} metric {metric} table {table}")
         for _n in range(draw.randint(0, 4)):
-            words = [f"{family} rule add pref {draw.choice([5, 50, 500, 40000])}"]
+            words = [f"rule add pref {draw.choice([5, 50, 500, 40000])}"]
             if draw.random() < 0.2:
                 words.append("not")
             if draw.random() < 0.6:
@@ -57,8 +57,10 @@ def random_network(ns: t.Any, seed: int) -> None:
             else:
                 words.append(draw.choice(["prohibit", "unreachable", "blackhole"]))
             lines.append(" ".join(words))
-    # Two routes of one key, or equal rules, are refused by the kernel: -force goes on.
-    subprocess.run(["ip", "-force", "-batch", "-"], input="\n".join(lines) + "\n", text=True, capture_output=True)
+        # Two routes of one key, or equal rules, are refused by the kernel: -force goes on.
+        batch = "\n".join(lines) + "\n"
+        subprocess.run(["ip", family, "-force", "-batch", "-"], input=batch, text=True, capture_output=True)
+        assert ns.json(family, "route", "show", "table", "all", "proto", "boot"), "nothing was added"
 
 
 def kernels_way(destination: str, source: str | None) -> set[tuple[str | None, str | None]] | str:
@@ -72,7 +74,7 @@ def kernels_way(destination: str, source: str | None) -> set[tuple[str | None, s
     return {(answer.get("dev"), answer.get("gateway"))}
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(60))
 def test_simulated_lookups_are_the_kernels(netns: t.Any, seed: int) -> None:
     random_network(netns, seed)
     state = observe()
@@ -88,6 +90,6 @@ def test_simulated_lookups_are_the_kernels(netns: t.Any, seed: int) -> None:
             if answer is not None and answer.type in ("unicast", "local"):
                 simulated = {("lo" if answer.type == "local" else hop[0], hop[1]) for hop in answer.hops}
             real = kernels_way(point, source)
-            assert simulated == real or (real != "none" and real <= simulated), (point, source, answer)
+            assert simulated == real or ("none" not in (real, simulated) and real <= simulated), (point, source, answer)
             asked += 1
     assert asked == len(_POINTS) * 3 + len(_POINTS6) * 2
