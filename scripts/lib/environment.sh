@@ -98,7 +98,7 @@ sys.exit("%d.%d" % sys.version_info[:2] != sys.argv[1] or sys.implementation.nam
 # kn_venv NAME REQUIREMENTS VERSION...: makes the virtual environment once, with the first Python of these that is
 # found, and sets kn_venv_path to it. Returns KN_UNAVAILABLE when none is found.
 kn_venv() {
-  local name=$1 requirements=$2 hash python='' version file files
+  local name=$1 requirements=$2 hash python='' version files
   shift 2
   mapfile -t files < <(cd "$kn_root/requirements" && {
     echo "$requirements"

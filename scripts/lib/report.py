@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -74,7 +75,7 @@ class Report:
     def total(self) -> Tally:
         """The sum over all parts."""
         total = Tally()
-        for tally, _ in self.parts.values():
+        for tally, _seconds in self.parts.values():
             total += tally
         return total
 
@@ -96,9 +97,11 @@ class Report:
         print(f"  skip  {what}: {why}", flush=True)
 
     def available(self, what: str, command: list[str]) -> bool:
-        """Runs what prepares a step, with its progress shown; counts a skip or a failure where that does not succeed."""
+        """Runs what prepares a step, with its progress shown; counts a skip or a failure where it does not succeed."""
         last = ""
-        with subprocess.Popen(command, cwd=self.root, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            command, cwd=self.root, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as process:
             for line in t.cast("t.IO[str]", process.stderr):
                 last = line.strip()
                 print(f"  {last}", flush=True)
@@ -108,13 +111,16 @@ class Report:
             self.failed(what, f"{' '.join(command)} ended with {process.returncode}")
         return process.returncode == 0
 
-    def command(self, what: str, command: list[str], cwd: pathlib.Path | None = None, **environment: str) -> bool:
+    def command(
+        self, what: str, command: list[str], cwd: pathlib.Path | None = None, telling: str = "", **environment: str
+    ) -> bool:
         """Runs a check that passes or fails as a whole. Returns whether it passed.
 
         Args:
             what: its name in the report, and of its log.
             command: run with an empty standard input; its output goes to the log, the tail of it is shown on failure.
             cwd: the checkout unless told.
+            telling: a pattern; of a failure's output only the lines that start so are shown.
             environment: variables on top of this process's own.
         """
         started = time.monotonic()
@@ -125,12 +131,12 @@ class Report:
         elif status == UNAVAILABLE:
             self.skipped(what, _tail(log, 3).replace("\n", " "))
         else:
-            self.failed(f"{what} {took}, exit status {status}, log: {log}", _tail(log, TAIL_LINES))
+            self.failed(f"{what} {took}, exit status {status}, log: {log}", _tail(log, TAIL_LINES, telling))
         return status == 0
 
     def pytest(self, what: str, command: list[str], **environment: str) -> None:
         """Runs a pytest command line and counts each of its tests."""
-        counts_file = self.logs / f"{self._log_name(what)}.json"
+        counts_file = self.log(what).with_suffix(".json")
         counts_file.unlink(missing_ok=True)
         started = time.monotonic()
         status, log = self._run(what, command, None, {**environment, "KUBENODE_COUNTS": str(counts_file)})
@@ -157,26 +163,30 @@ class Report:
         reasons: dict[str, list[str]] = {}
         for where, why in skipped:
             reasons.setdefault(why.removeprefix("Skipped: "), []).append(where)
-        for why, where in reasons.items():
-            more = f" and {len(where) - 1} more" if len(where) > 1 else ""
-            print(f"  skip  {where[0]}{more}: {why}", flush=True)
+        for why, tests in reasons.items():
+            more = f" and {len(tests) - 1} more" if len(tests) > 1 else ""
+            print(f"  skip  {tests[0]}{more}: {why}", flush=True)
 
-    def _log_name(self, what: str) -> str:
-        return f"{self._name}-{what}".replace(" ", "-").replace("/", "-").lower()
+    def log(self, what: str) -> pathlib.Path:
+        """Where the output of that step goes."""
+        return self.logs / f"{self._name}-{what}.log".replace(" ", "-").replace("/", "-").lower()
 
     def _run(
         self, what: str, command: list[str], cwd: pathlib.Path | None, environment: dict[str, str]
     ) -> tuple[int, pathlib.Path]:
-        log = self.logs / f"{self._log_name(what)}.log"
-        with log.open("wb") as output, subprocess.Popen(  # noqa: S603 - the commands are our own
-            command,
-            cwd=cwd or self.root,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        ) as process:
+        log = self.log(what)
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(
+                command,
+                cwd=cwd or self.root,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            ) as process,
+        ):
             started = time.monotonic()
             try:
                 while True:
@@ -190,8 +200,9 @@ class Report:
                     os.killpg(process.pid, signal.SIGTERM)
 
 
-def _tail(log: pathlib.Path, lines: int) -> str:
+def _tail(log: pathlib.Path, lines: int, telling: str = "") -> str:
     text = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
+    text = [line for line in text if re.match(telling, line)] or text
     return "\n".join(line.rstrip() for line in text[-lines:])
 
 

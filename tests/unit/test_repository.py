@@ -18,7 +18,18 @@ LICENCE = (
     "# SPDX-License-Identifier: GPL-3.0-or-later",
 )
 # What a run of the tests may leave in a checkout, and what git keeps there itself.
-GENERATED = {".git", ".ansible", ".hypothesis", ".mypy_cache", ".nox", ".pytest_cache", ".ruff_cache", "__pycache__", "build", "output"}
+GENERATED = {
+    ".git",
+    ".ansible",
+    ".hypothesis",
+    ".mypy_cache",
+    ".nox",
+    ".pytest_cache",
+    ".ruff_cache",
+    "__pycache__",
+    "build",
+    "output",
+}
 BINARY = {".gz", ".ico", ".jpg", ".png", ".pyc", ".svg"}
 
 
@@ -87,7 +98,9 @@ def test_every_module_has_documentation_examples_and_return_values() -> None:
 
 
 def test_every_module_uses_its_full_name_in_the_examples() -> None:
-    lacking = [str(path) for path in modules() if f"kubenode.network.{path.stem}:" not in (assigned(path, "EXAMPLES") or "")]
+    lacking = [
+        str(path) for path in modules() if f"kubenode.network.{path.stem}:" not in (assigned(path, "EXAMPLES") or "")
+    ]
     assert lacking == []
 
 
@@ -102,7 +115,11 @@ def test_every_module_of_the_action_group_exists() -> None:
 
 
 def test_modules_say_the_version_they_came_with() -> None:
-    lacking = [str(path) for path in modules() if not re.search(r"^version_added: ", assigned(path, "DOCUMENTATION") or "", re.MULTILINE)]
+    lacking = [
+        str(path)
+        for path in modules()
+        if not re.search(r"^version_added: ", assigned(path, "DOCUMENTATION") or "", re.MULTILINE)
+    ]
     assert lacking == []
 
 
@@ -133,14 +150,26 @@ def test_the_ansible_that_is_required_is_the_oldest_one_tested() -> None:
 
 @pytest.mark.parametrize("version", ["2.19", "2.21"])
 def test_sanity_ignores_next_to_nothing(version: str) -> None:
-    entries = [line for line in read(f"tests/sanity/ignore-{version}.txt").splitlines() if line and not line.startswith("#")]
+    entries = [
+        line for line in read(f"tests/sanity/ignore-{version}.txt").splitlines() if line and not line.startswith("#")
+    ]
     assert len(entries) <= 5, "ignore a sanity rule only where the rule is wrong"
     assert all((ROOT / line.split()[0]).exists() for line in entries)
 
 
 def test_nothing_names_a_place_of_one_machine() -> None:
     # In pieces, so that this file does not contain them.
-    forbidden = re.compile("|".join(["/" + "work/", "/tmp" + "/kn", "/tmp" + "/wt", "/root/" + r"\.(?!ansible|ssh)", "files\\.python" + "hosted"]))
+    forbidden = re.compile(
+        "|".join(
+            [
+                "/" + "work/",
+                "/tmp" + "/kn",
+                "/tmp" + "/wt",
+                "/root/" + r"\.(?!ansible|ssh)",
+                "files\\.python" + "hosted",
+            ]
+        )
+    )
     hits = [
         f"{path}:{number}: {line.strip()}"
         for path in files()
@@ -155,7 +184,9 @@ def test_requirements_are_exact_and_name_no_host() -> None:
     for path in files("requirements", "*.txt"):
         for line in read(path).splitlines():
             if line and not line.startswith(("#", "-r ", "-c ")):
-                assert re.fullmatch(r"[A-Za-z0-9._-]+==[\w.]+(; python_version (<|>=) \"3\.\d+\")?", line), f"{path}: {line}"
+                assert re.fullmatch(r"[A-Za-z0-9._-]+==[\w.]+(; python_version (<|>=) \"3\.\d+\")?", line), (
+                    f"{path}: {line}"
+                )
             assert "://" not in line or line.startswith("# GNU General Public License"), f"{path}: {line}"
 
 
