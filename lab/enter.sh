@@ -3,9 +3,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# /bin/sh inside a node of the running lab: `enter.sh NODE [ARGUMENTS OF SH]`, or a link named after the node. The links are what
-# ansible_shell_executable needs: one word, without arguments, that is a shell from outside the node (Ansible's commands)
-# and from inside it (a module that runs a command line).
+# /bin/sh inside a node of the running lab: enter.sh NODE [ARGUMENTS OF SH].
 
 fail() {
   echo "lab: $*" >&2
@@ -19,22 +17,9 @@ is_started_at() {
   [ "$1" = "$wanted" ]
 }
 
-here=${0%/*}
-node=${0##*/}
-if [ "$node" = enter.sh ]; then
-  node=${1:?usage: enter.sh NODE [ARGUMENTS OF SH]}
-  shift
-  . "$here/dir.sh"
-elif [ -e "$here/../nodes/$node" ]; then
-  KUBENODE_LAB_DIR=$(cd "$here/.." && pwd)
-  export KUBENODE_LAB_DIR
-else
-  . "$here/../dir.sh"
-fi
-
-if [ "${KUBENODE_LAB_INSIDE-}" = "$KUBENODE_LAB_DIR $node" ]; then
-  exec /bin/sh "$@"
-fi
+node=${1:?usage: enter.sh NODE [ARGUMENTS OF SH]}
+shift
+[ -n "${KUBENODE_LAB_DIR-}" ] || . "${0%/*}/dir.sh"
 
 [ -e "$KUBENODE_LAB_DIR/nodes" ] || fail "no lab is up in $KUBENODE_LAB_DIR; bring one up with: scripts/lab up"
 [ -O "$KUBENODE_LAB_DIR" ] || fail "$KUBENODE_LAB_DIR belongs to somebody else; name a folder of your own in KUBENODE_LAB_DIR"
@@ -51,6 +36,5 @@ read -r stat 2> /dev/null < "/proc/$pid/stat"
 { [ -n "$stat" ] && is_started_at "$start" ${stat##*) }; } ||
   fail "$node is not running any more (it was pid $pid); start afresh with: scripts/lab down; scripts/lab up"
 
-export KUBENODE_LAB_INSIDE="$KUBENODE_LAB_DIR $node"
 # shellcheck disable=SC2086  # the options are words
 exec nsenter --target "$pid" $namespaces -- /bin/sh "$@"

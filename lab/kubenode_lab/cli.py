@@ -23,7 +23,7 @@ _LAB = Path(__file__).resolve().parent.parent
 
 _EPILOG = """\
 Networks, gateways and what answers behind them:
-  management  ens192  192.168.100.0/24  192.168.100.1  the router alone; the workers' default route
+  management  ens192  192.168.100.0/24  192.168.100.1  198.51.100.10, the controller; the default route
   data        ens224  10.100.0.0/24     10.100.0.1     10.200.0.1, 10.50.0.1, 203.0.113.1; DNS at 10.100.0.53 and .54
   external    ens256  172.16.0.0/24     172.16.0.1     203.0.113.1
 ens224 and ens256 start down and without addresses. Worker i is number 100+i on each network.
@@ -130,13 +130,10 @@ def _log_of(folder: Folder) -> str:
 
 
 def _write_entries(folder: Folder, workers: int) -> Path:
-    """The inventory of this lab, beside the variables and the shells that the one in the checkout uses."""
-    enter = folder.path / "enter"
-    enter.mkdir()
-    for name in (topology.ROUTER, *topology.worker_names(workers)):
-        (enter / name).symlink_to(_LAB / "enter.sh")
+    """The inventory of this lab, beside the variables and scripts that the one in the checkout uses."""
+    for name in ("group_vars", "enter.sh", "ssh.sh"):
+        (folder.path / name).symlink_to(_LAB / name)
     (folder.path / "tmp").mkdir()
-    (folder.path / "group_vars").symlink_to(_LAB / "group_vars")
     inventory = folder.path / "inventory.yml"
     inventory.write_text(topology.inventory(workers), encoding="ascii")
     return inventory
@@ -167,7 +164,7 @@ def _status(folder: Folder, _arguments: argparse.Namespace) -> int:
 def _router(folder: Folder, record: Record) -> Router:
     if not record.nodes[topology.ROUTER].is_running():
         raise LabError("the router has ended; start afresh with: scripts/lab down; scripts/lab up")
-    command = [str(folder.path / "enter" / topology.ROUTER), "-c", 'exec "$0" "$@"']
+    command = [str(_LAB / "enter.sh"), topology.ROUTER, "-c", 'exec "$0" "$@"']
     return Router(command, topology.worker_names(record.workers))
 
 

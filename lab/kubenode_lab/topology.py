@@ -36,7 +36,9 @@ class Network(NamedTuple):
         return f"{self.prefix}.0/24"
 
 
-MANAGEMENT = Network("management", "ens192", "192.168.100", ())
+# Where Ansible's connections come from, as far as the workers can tell: beyond the default route, so that the way back depends on it.
+CONTROLLER = "198.51.100.10"
+MANAGEMENT = Network("management", "ens192", "192.168.100", (CONTROLLER,))
 DATA = Network("data", "ens224", "10.100.0", ("10.200.0.1", "10.50.0.1", "203.0.113.1"))
 EXTERNAL = Network("external", "ens256", "172.16.0", ("203.0.113.1",))
 NETWORKS = (MANAGEMENT, DATA, EXTERNAL)
@@ -101,18 +103,19 @@ def router_lines() -> list[str]:
     answers = sorted({address for network in NETWORKS for address in network.behind})
     lines += [f"address add {address}/32 dev lo" for address in answers]
     lines += [f"rule add priority {LOCAL_PRIORITY} lookup local", "rule del priority 0"]
-    # Management leads to the router itself and no further; otherwise its default route would reach everything, and a route
-    # through another NIC would show nothing.
-    lines += [
-        f"rule add priority {CLOSE_PRIORITY} iif {MANAGEMENT.name} to {MANAGEMENT.subnet} lookup local",
-        f"rule add priority {CLOSE_PRIORITY + 1} iif {MANAGEMENT.name} blackhole",
-    ]
-    for network in NETWORKS[1:]:
+    # A network leads to what is behind its gateway and no further. Otherwise the default route over management would reach
+    # everything, and a route through another NIC would show nothing.
+    for network in NETWORKS:
         lines += [
             f"rule add priority {CLOSE_PRIORITY} iif {network.name} to {address} blackhole"
-            for address in answers
+            for address in (answers if network is not MANAGEMENT else ())
             if address not in network.behind
         ]
+    lines += [
+        f"rule add priority {CLOSE_PRIORITY} iif {MANAGEMENT.name} to {reached} lookup local"
+        for reached in (MANAGEMENT.subnet, *MANAGEMENT.behind)
+    ]
+    lines.append(f"rule add priority {CLOSE_PRIORITY + 1} iif {MANAGEMENT.name} blackhole")
     return lines
 
 
