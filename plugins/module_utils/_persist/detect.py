@@ -37,17 +37,16 @@ def managers(links: t.Mapping[str, Link], root: str = "/") -> dict[str, str]:
             result.update((name, manager) for name, manager in found.items() if manager)
     folder = os.path.join(root, "run/NetworkManager/devices")
     if os.path.isdir(folder):
-        profiles = {
-            name: _network_manager(_text(folder, str(link.index))) for name, link in links.items() if name != "lo"
-        }
-        if any(profiles.values()) and _runs("NetworkManager", "NetworkManager", root):
-            result.update((name, _profile_of(uuid, root)) for name, uuid in profiles.items() if uuid)
+        devices = {name: _network_manager(_text(folder, str(link.index))) for name, link in links.items() if name != "lo"}
+        devices = {name: uuid for name, uuid in devices.items() if uuid is not None}
+        if devices and _runs("NetworkManager", "NetworkManager", root):
+            result.update(_by_profile(devices, root))
     return result
 
 
 def _networkd(text: str) -> str | None:
     """The manager by networkd's state file of a link: a .network file applies to it and does not say Unmanaged=yes."""
-    values = dict(re.findall(r"^(ADMIN_STATE|NETWORK_FILE)=(.*)$", text, re.M))
+    values = dict(re.findall(r"^(ADMIN_STATE|NETWORK_FILE)=(.*)$", text, re.MULTILINE))
     state, source = values.get("ADMIN_STATE", "unmanaged"), values.get("NETWORK_FILE", "")
     # NETWORK_FILE is there in every state file of systemd 249 and later once a file applies.
     if state == "unmanaged" or not (source or state in ("configuring", "configured", "failed")):
@@ -56,27 +55,44 @@ def _networkd(text: str) -> str | None:
 
 
 def _network_manager(text: str) -> str | None:
-    """The UUID of the profile that NetworkManager has on a device by its state file; None where it leaves it alone."""
-    values = dict(re.findall(r"^(managed|connection-uuid)[ ]*=[ ]*(.*?)[ ]*$", text, re.M))
-    return values.get("connection-uuid") or None if values.get("managed") in ("true", "1") else None
+    """The UUID of the active profile by NetworkManager's state file of a device.
+
+    The empty string while it has none (disconnected or connecting), None where the device is left alone.
+    """
+    values = dict(re.findall(r"^(managed|connection-uuid)[ ]*=[ ]*(.*?)[ ]*$", text, re.MULTILINE))
+    return values.get("connection-uuid", "") if values.get("managed") in ("true", "1") else None
 
 
-def _profile_of(uuid: str, root: str) -> str:
+def _by_profile(devices: t.Mapping[str, str], root: str) -> t.Iterator[tuple[str, str]]:
+    """(interface, manager) of the devices whose profile is not one of "connected (externally)"."""
     folder = os.path.join(root, "run/NetworkManager/system-connections")
+    profiles = {name: _text(folder, name) for name in _entries(folder)}
+    external, netplan = set(), set()
+    for name, text in profiles.items():
+        values = dict(re.findall(r"^([a-z-]+)=(.*)$", text, re.MULTILINE))
+        # What is merely found on a device gets a generated, volatile profile, which newer versions also call external.
+        if values.get("external") == "true" or values.get("nm-generated") == values.get("volatile") == "true":
+            external.add(values.get("uuid"))
+        elif name.startswith("netplan-"):
+            # netplan's profiles have no uuid= of their own; NetworkManager derives one from the file's name.
+            netplan.update((values.get("uuid"), values.get("interface-name")))
+    for name, uuid in devices.items():
+        if uuid not in external:
+            yield name, "netplan (%s)" % NETWORK_MANAGER if {uuid, name} & netplan else NETWORK_MANAGER
+
+
+def _entries(folder: str) -> list[str]:
     try:
-        names = [name for name in os.listdir(folder) if name.startswith("netplan-")]
+        return os.listdir(folder)
     except OSError:
-        return NETWORK_MANAGER
-    # netplan's profiles may have no uuid= of their own; NetworkManager then derives one from the file's name.
-    mine = any(f"uuid={uuid}\n" in _text(folder, name) for name in names)
-    return f"netplan ({NETWORK_MANAGER})" if mine else NETWORK_MANAGER
+        return []
 
 
 def _ifupdown(folder: str, root: str) -> list[str]:
     """Interfaces that ifup configured (``eth0=eth0`` per line), while the program is there."""
     if not any(os.path.exists(os.path.join(root, place)) for place in ("sbin/ifup", "usr/sbin/ifup")):
         return []
-    return re.findall(r"^([^=\s]+)=", _text(folder, "ifstate"), re.M)
+    return re.findall(r"^([^=\s]+)=", _text(folder, "ifstate"), re.MULTILINE)
 
 
 def _runs(unit: str, process: str, root: str) -> bool:
@@ -86,15 +102,10 @@ def _runs(unit: str, process: str, root: str) -> bool:
             return True
     processes = os.path.join(root, "proc")
     ours = _namespace(processes, "self")
-    try:
-        names = os.listdir(processes)
-    except OSError:
-        return False
     return any(
-        name.isdigit()
-        and _text(processes, name + "/comm").strip() == process
-        and _namespace(processes, name) in (ours, "")
-        for name in names
+        _text(processes, name + "/comm").strip() == process and _namespace(processes, name) in (ours, "")
+        for name in _entries(processes)
+        if name.isdigit()
     )
 
 
