@@ -128,6 +128,8 @@ class Address(t.NamedTuple):
     """IFA_F_*; IFA_F_PERMANENT (0x80) is clear on leases and router-advertised addresses."""
     protocol: int = 0
     """IFAPROT_* (kernels since 5.18), 0 where the kernel does not say."""
+    route_metric: int = 0
+    """IFA_RT_PRIORITY: the metric of the route that comes with the address; 0 is the kernel's own choice."""
 
     @property
     def key(self) -> AddressKey:
@@ -138,7 +140,7 @@ class Link(t.NamedTuple):
     """A network interface."""
 
     name: str
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs on a link
     mtu: int = 1500
     up: bool = False
     """IFF_UP: the administrative state."""
