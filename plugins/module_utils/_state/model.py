@@ -24,6 +24,10 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects 
 )
 
 
+# Where our route protocol gets its name, so that `ip route` shows `proto kubenode` (iproute2's lib/rt_names.c).
+PROTOCOLS_PATH = "/etc/iproute2/rt_protos.d/kubenode.conf"
+
+
 class StateError(Exception):
     """The one exception of this room: it becomes ``fail_json(msg=...)`` in one place.
 

@@ -1,0 +1,179 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The routes' part of a plan (pure): what to add, replace, adopt and remove, and what stands in the way."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import KUBENODE_PROTOCOL
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Route
+from ansible_collections.kubenode.network.plugins.module_utils._state.classify import OPERATOR, OTHER, OURS
+from ansible_collections.kubenode.network.plugins.module_utils._state.ledger import Ledger
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import RouteSpec
+
+_KERNEL = 2
+_LOCAL_TABLE = 255
+_RESERVED_TABLES = (253, 254, 255)
+
+
+def same_route(found: Route, wanted: Route) -> bool:
+    """Whether `found` does what `wanted` asks for, whoever made it (equal keys taken for granted).
+
+    Left out: protocol, scope (it follows from the next hops) and attributes that we never set. The order of next hops
+    means nothing, and a route that drops packets may show the loopback as its interface (IPv6).
+    """
+    if found.type != wanted.type or found.source != wanted.source or found.metrics != wanted.metrics:
+        return False
+    if wanted.type != "unicast" or found.next_hops == wanted.next_hops:
+        return True
+    return len(found.next_hops) == len(wanted.next_hops) and set(found.next_hops) == set(wanted.next_hops)
+
+
+def describe_route(route: Route) -> str:
+    from ansible_collections.kubenode.network.plugins.module_utils._state.describe import route_text
+
+    return route_text(route)
+
+
+def plan_routes(ledger: Ledger) -> None:
+    _declared(ledger)
+    _absent(ledger)
+    ledger.prune("route", ledger.target.routes, ledger.state.routes, describe_route)
+
+
+def _declared(ledger: Ledger) -> None:
+    routes = ledger.state.routes
+    owned = ledger.before
+    tables: set[tuple[int, int]] = set()
+    for key, (wanted, owners, origin) in ledger.target.routes.items():
+        found = routes.get(key)
+        tables.add((wanted.family, wanted.table))
+        if found is None:
+            ledger.declare("route", key, wanted, owners, True)
+            ledger.change("route", describe_route(wanted), None, wanted, owners)
+            continue
+        first = found[0]
+        if len(found) == 1 and first == wanted:
+            # The everyday case, 10,000 times over: it is there, and it carries our protocol.
+            record = owned.get(("route", key))
+            if record is None or record.owners != owners or not record.made:
+                ledger.declare("route", key, wanted, owners, True)
+            continue
+        _contested(ledger, found, wanted, owners, origin)
+    for family, table in tables:
+        _check_table(ledger, family, table)
+
+
+def _contested(ledger: Ledger, found: tuple[Route, ...], wanted: Route, owners: tuple[str, ...], origin: str) -> None:
+    key = wanted.key
+    same = next((route for route in found if same_route(route, wanted)), None)
+    if same is not None:
+        mine = ledger.classifier.route(same)[0] == OURS
+        ledger.declare("route", key, same._replace(extra=()), owners, mine)
+        return
+    classes = [ledger.classifier.route(route) for route in found]
+    replaceable = len(found) == 1 and (classes[0][0] == OURS or (ledger.replace and classes[0][0] == OPERATOR))
+    if replaceable:
+        mine = classes[0][0] == OURS
+        ledger.declare("route", key, wanted, owners, True)
+        ledger.change(
+            "route", describe_route(wanted), found[0], wanted, owners, "" if mine else "replaces that of " + classes[0][1]
+        )
+        return
+    others = "; ".join(
+        "%s of %s" % (describe_route(route), who) for route, (kind, who) in zip(found, classes) if kind != OURS
+    )
+    way_out = "Choose another metric or table"
+    if len(found) == 1 and classes[0][0] == OPERATOR:
+        way_out += ", remove it, or set on_conflict: replace"
+    default = wanted.destination.endswith("/0") and wanted.table in _RESERVED_TABLES
+    ledger.conflict(
+        "%s: %s stands in the way of %s: the kernel tells them apart by destination, table, tos and metric only, which are "
+        "equal.%s %s."
+        % (
+            origin,
+            others,
+            describe_route(wanted),
+            " It is a default route in use, which an equal metric would take over." if default else "",
+            way_out,
+        )
+    )
+
+
+def _check_table(ledger: Ledger, family: int, table: int) -> None:
+    """A table that a container network or a routing daemon fills is not ours to use."""
+    if table in _RESERVED_TABLES:
+        return
+    user = ledger.classifier.networks.table_user(table)
+    if user is None:
+        for (other_family, other_table, *_rest), routes in ledger.state.routes.items():
+            if other_table != table or other_family != family:
+                continue
+            for route in routes:
+                # A VRF's table holds the kernel's own routes; they are no other user.
+                if route.protocol != _KERNEL and route.protocol != KUBENODE_PROTOCOL:
+                    kind, who = ledger.classifier.route(route)
+                    if kind == OTHER:
+                        user = who
+                        break
+            if user is not None:
+                break
+    if user is not None:
+        ledger.conflict("Routing table %d is used by %s on this node; choose another table." % (table, user))
+
+
+# --- absent --------------------------------------------------------------------------------------------------------------
+
+
+def matches(spec: RouteSpec, route: Route) -> bool:
+    """Whether an absent entry means `route`: every field that it gives is equal, the others are wildcards."""
+    if spec.destination is not None and route.destination != spec.destination:
+        return False
+    if spec.family is not None and route.family != spec.family:
+        return False
+    if spec.table is not None and route.table != spec.table:
+        return False
+    if spec.metric is not None and route.metric != spec.metric:
+        return False
+    if spec.type is not None and route.type != spec.type:
+        return False
+    if spec.source is not None and route.source != spec.source:
+        return False
+    if spec.tos is not None and route.tos != spec.tos:
+        return False
+    if spec.mtu is not None and (2, spec.mtu) not in route.metrics:
+        return False
+    for hop in spec.next_hops:
+        if not any(
+            (hop.interface is None or hop.interface == found.interface)
+            and (hop.gateway is None or hop.gateway == (found.gateway or ""))
+            for found in route.next_hops
+        ):
+            return False
+    return True
+
+
+def _absent(ledger: Ledger) -> None:
+    patterns = ledger.target.absent_routes
+    if not patterns:
+        return
+    for wanted, _owners, origin in ledger.target.routes.values():
+        for spec in patterns:
+            if matches(spec, wanted):
+                ledger.conflict(
+                    "%s and %s contradict each other: %s is declared by the first and removed by the second."
+                    % (origin, spec.origin, describe_route(wanted))
+                )
+    for routes in ledger.state.routes.values():
+        for route in routes:
+            if route.table == _LOCAL_TABLE:
+                continue
+            for spec in patterns:
+                if spec.destination is None and route.protocol == _KERNEL:
+                    continue
+                if matches(spec, route):
+                    hint = "; it goes with its address" if route.protocol == _KERNEL else ""
+                    ledger.remove("route", route, describe_route(route), spec, hint)
+                    break
