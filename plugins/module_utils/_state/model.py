@@ -219,6 +219,10 @@ class Desired(t.NamedTuple):
     addresses_exact: bool = False
     warnings: tuple[str, ...] = ()
     """What was tidied on the way (host bits masked ...)."""
+    protect: tuple[str, ...] = ()
+    """Canonical CIDRs of the option ``protect``: nothing of ours may shadow them."""
+    matched: tuple[tuple[str, bool], ...] = ()
+    """(policy, whether its nodeSelector selects this node); empty without policies."""
 
 
 # --- what a node holds -------------------------------------------------------------------------------------------------
