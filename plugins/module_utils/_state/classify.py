@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.addr import contains
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import KUBENODE_PROTOCOL, protocol_name
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Route, Rule
 from ansible_collections.kubenode.network.plugins.module_utils._state.cni import Networks
@@ -44,16 +45,8 @@ class Classifier:
         self.networks = networks
 
     def _inside(self, destination: str) -> str | None:
-        if not self.networks.cidrs or destination.endswith("/0"):
-            return None
-        from ansible_collections.kubenode.network.plugins.module_utils._netlink.addr import contains
-
-        address = destination.split("/")[0]
-        length = int(destination.split("/")[1])
-        for cidr in self.networks.cidrs:
-            if length >= int(cidr.split("/")[1]) and contains(cidr, address):
-                return cidr
-        return None
+        """The pod or service CIDR that `destination` is a part of."""
+        return next((cidr for cidr in self.networks.cidrs if contains(cidr, destination)), None)
 
     def _owners(self, record: Record | None) -> str:
         if record is None:

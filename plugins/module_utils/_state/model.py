@@ -24,6 +24,10 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects 
 )
 
 
+# Where our route protocol gets its name, so that `ip route` shows `proto kubenode` (iproute2's lib/rt_names.c).
+PROTOCOLS_PATH = "/etc/iproute2/rt_protos.d/kubenode.conf"
+
+
 class StateError(Exception):
     """The one exception of this room: it becomes ``fail_json(msg=...)`` in one place.
 
@@ -215,6 +219,10 @@ class Desired(t.NamedTuple):
     addresses_exact: bool = False
     warnings: tuple[str, ...] = ()
     """What was tidied on the way (host bits masked ...)."""
+    protect: tuple[str, ...] = ()
+    """Canonical CIDRs of the option ``protect``: nothing of ours may shadow them."""
+    matched: tuple[tuple[str, bool], ...] = ()
+    """(policy, whether its nodeSelector selects this node); empty without policies."""
 
 
 # --- what a node holds -------------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@
 """What the collection made or adopted on this node, and the lock that lets one run at a time change it.
 
 ``/var/lib/kubenode-network/owned.json`` (0600 in a folder 0700) is written whole: to a file beside it, synced, renamed.
-Rows are positional with trailing defaults left out, and owners and next hops stand once in a list of their own, since
-10,000 routes of one document are read at every run. A field that is added at the end of a value needs no new version.
+Values are positional, and routes that differ in nothing but the destination stand together, since 10,000 routes of one
+document are read at every run. A field that is added at the end of a value needs no new version.
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ FOLDER = "/var/lib/kubenode-network"
 VERSION = 1
 LOCK_SECONDS = 30.0
 
-_KERNEL: dict[str, t.Any] = {"link": Link, "address": Address, "route": Route, "rule": Rule}
-_NEXT_HOPS = Route._fields.index("next_hops")
-_FIRST_NESTED = Route._fields.index("metrics")
+_KERNEL: dict[str, t.Any] = {"link": Link, "address": Address, "rule": Rule}
 
 
 def path_of(name: str, root: str = "/") -> str:
@@ -86,44 +84,40 @@ def _tuples(value: t.Any) -> t.Any:
 
 
 def _decode(data: dict[str, t.Any]) -> Owned:
-    owners = [tuple(names) for names in data["owners"]]
-    hops = [tuple([NextHop(*_tuples(hop)) for hop in group]) for group in data["next_hops"]]
+    new = tuple.__new__
     owned: Owned = {}
-    for index, made, *row in data["route"]:
-        row[_NEXT_HOPS] = hops[row[_NEXT_HOPS]]
-        route = Route(*row) if len(row) <= _FIRST_NESTED else Route(*map(_tuples, row))
-        owned["route", route.key] = Record("route", route, owners[index], made)
-    for kind in ("link", "address", "rule"):
-        for index, made, *row in data[kind]:
-            value = _KERNEL[kind](*map(_tuples, row))
-            identity = value.name if kind == "link" else value.key
-            owned[kind, identity] = Record(kind, value, owners[index], made)
-    for index, made, kind, identity, value in data["other"]:
-        identity = _tuples(identity)
-        owned[kind, identity] = Record(kind, _tuples(value), owners[index], made)
+    for owners, made, (family, table, *rest), destinations in data["route"]:
+        owners = tuple(owners)
+        metric, hops, *others = rest
+        first = Route(
+            family, table, "", metric, tuple([NextHop(*_tuples(hop)) for hop in hops]), *map(_tuples, others)
+        )
+        tail = first[3:]
+        _family, _table, _destination, *key_tail = first.key
+        for destination in destinations:
+            key = (family, table, destination, *key_tail)
+            route = new(Route, (family, table, destination, *tail))
+            owned["route", key] = new(Record, ("route", route, owners, made))
+    for kind, make in _KERNEL.items():
+        for owners, made, row in data[kind]:
+            value = make(*map(_tuples, row))
+            owned[kind, value.name if kind == "link" else value.key] = Record(kind, value, tuple(owners), made)
+    for owners, made, kind, identity, value in data["other"]:
+        owned[kind, _tuples(identity)] = Record(kind, _tuples(value), tuple(owners), made)
     return owned
 
 
 def _encode(owned: Owned) -> bytes:
-    owner_index: dict[tuple[str, ...], int] = {}
-    hop_index: dict[tuple[NextHop, ...], int] = {}
-    rows: dict[str, list[list[t.Any]]] = {"link": [], "address": [], "route": [], "rule": [], "other": []}
-    for (kind, identity), record in owned.items():
-        row: list[t.Any] = [owner_index.setdefault(record.owners, len(owner_index)), record.made]
-        if kind not in _KERNEL:
-            rows["other"].append([*row, kind, identity, record.value])
-            continue
-        values = list(record.value)
+    data: dict[str, t.Any] = {"version": VERSION, "link": [], "address": [], "rule": [], "other": []}
+    alike: dict[t.Any, list[str]] = {}
+    for (kind, identity), (_kind, value, owners, made) in owned.items():
         if kind == "route":
-            values[_NEXT_HOPS] = hop_index.setdefault(record.value.next_hops, len(hop_index))
-        defaults = _KERNEL[kind]._field_defaults
-        names = _KERNEL[kind]._fields
-        while names[len(values) - 1] in defaults and values[-1] == defaults[names[len(values) - 1]]:
-            values.pop()
-        if kind == "route" and len(values) <= _NEXT_HOPS:
-            values.append(hop_index.setdefault((), len(hop_index)))
-        rows[kind].append(row + values)
-    data = {"version": VERSION, "owners": list(owner_index), "next_hops": list(hop_index), **rows}
+            alike.setdefault((owners, made, value[:2] + value[3:]), []).append(value.destination)
+        elif kind in _KERNEL:
+            data[kind].append((owners, made, value))
+        else:
+            data["other"].append((owners, made, kind, identity, value))
+    data["route"] = [(*key, destinations) for key, destinations in alike.items()]
     return json.dumps(data, separators=(",", ":"), default=_hex).encode()
 
 

@@ -14,8 +14,10 @@ _SCOPE_LINK = 253
 _KERNEL = 2
 
 
-def address_text(address: Address) -> str:
-    return "address %s/%d on %s" % (address.address, address.prefix_length, address.interface)
+def describe_address(address: Address) -> str:
+    from ansible_collections.kubenode.network.plugins.module_utils._state.describe import address_text
+
+    return address_text(address)
 
 
 def plan_links(ledger: Ledger) -> None:
@@ -86,7 +88,7 @@ def _unconfigure(ledger: Ledger, name: str, owners: tuple[str, ...]) -> None:
     for address in ledger.state.addresses.values():
         if address.interface == name and record_of(ledger.before, "address", address) is not None:
             ledger.forget("address", address.key)
-            ledger.delete("address", address, address_text(address), owners, "absent")
+            ledger.delete("address", address, describe_address(address), owners, "absent")
 
 
 def _strangers(ledger: Ledger, name: str) -> list[str]:
@@ -137,13 +139,13 @@ def plan_addresses(ledger: Ledger) -> None:
         found = ledger.state.addresses.get(key)
         if found is None:
             ledger.declare("address", key, wanted, owners, True)
-            ledger.change("address", address_text(wanted), None, wanted, owners)
+            ledger.change("address", describe_address(wanted), None, wanted, owners)
             continue
         record = ledger.before.get(("address", key))
         value = record.value if record is not None else wanted
         ledger.declare("address", key, value, owners, record is not None and record.made)
     standing = {key: (address,) for key, address in ledger.state.addresses.items()}
-    ledger.prune("address", ledger.target.addresses, standing, address_text)
+    ledger.prune("address", ledger.target.addresses, standing, describe_address)
     for (name, family), exact in ledger.target.listed.items():
         for address in ledger.state.addresses.values():
             if address.interface == name and address.family == family and address.key not in ledger.target.addresses:
@@ -158,8 +160,8 @@ def _unlisted(ledger: Ledger, address: Address, exact: bool) -> None:
         return
     if exact:
         ledger.forget("address", address.key)
-        ledger.delete("address", address, address_text(address), (), "addresses_exact")
+        ledger.delete("address", address, describe_address(address), (), "addresses_exact")
     else:
         ledger.warnings.append(
-            "The %s is not in the declaration and stays; addresses_exact: true would remove it." % address_text(address)
+            "The address %s is not in the declaration and stays; addresses_exact: true would remove it." % describe_address(address)
         )

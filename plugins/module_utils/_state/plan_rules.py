@@ -45,7 +45,7 @@ def plan_rules(ledger: Ledger) -> None:
     for rules in ledger.state.rules.values():
         for rule in rules:
             standing.setdefault(selectors(rule), []).append(rule)
-    declared = set()
+    declared: set[t.Any] = set()
     for wanted, owners, origin, given in ledger.target.rules:
         if not given:
             wanted = wanted._replace(priority=_priority(ledger, wanted, standing, declared))

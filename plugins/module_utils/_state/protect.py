@@ -49,7 +49,7 @@ def check(
     """Raises StateError where `changes` move a protected path."""
     if not any(change.kind in _TOUCHES_PATHS for change in changes):
         return
-    watched = _watched(state, changes, peers, protect, defaults)
+    watched = _watched(changes, peers, protect, defaults)
     if not watched:
         return
     points = [(w.family, w.address) for w in watched if w.address is not None]
@@ -85,7 +85,6 @@ def _has(state: State, address: str) -> bool:
 
 
 def _watched(
-    state: State,
     changes: t.Sequence[Change],
     peers: t.Sequence[tuple[str, str, str | None]],
     protect: t.Sequence[str],
@@ -102,36 +101,32 @@ def _watched(
             watched.append(Watched("the %s default route in use" % name, family, None, None, ""))
     for cidr in protect:
         where = prefix(cidr)
-        for address in _boundaries(where, state, changes):
-            watched.append(Watched("the path to the protected network", where.family, address, None, cidr))
+        for point in _boundaries(where, changes):
+            watched.append(Watched("the path to the protected network", where.family, point, None, cidr))
     return watched
 
 
-def _boundaries(where: Prefix, state: State, changes: t.Sequence[Change]) -> list[int]:
+def _boundaries(where: Prefix, changes: t.Sequence[Change]) -> list[int]:
     """A lookup can change only at the edges of a changed prefix: these points stand for the whole network."""
     points = {where.start, where.end}
     for change in changes:
         for thing in (change.before, change.after):
             if thing is None:
                 continue
-            texts: list[str | None] = []
-            if change.kind == "route":
-                texts = [thing.destination]
-            elif change.kind == "rule":
-                texts = [thing.destination]
+            text = None
+            if change.kind in ("route", "rule"):
+                text = thing.destination
             elif change.kind == "address":
-                texts = ["%s/%d" % (thing.address, thing.prefix_length)]
-            for text in texts:
-                if text is None:
-                    continue
-                inner = prefix(text)
-                if inner.family != where.family:
-                    continue
-                bits = inner.bits - inner.length
-                start = inner.start >> bits << bits
-                end = start | ((1 << bits) - 1)
-                points.update(point for point in (start, end, start + 1, end - 1) if where.covers(point))
-                points.update(point for point in (start - 1, end + 1) if where.covers(point))
+                text = "%s/%d" % (thing.address, thing.prefix_length)
+            inner = prefix(text) if text is not None else where
+            if inner.family != where.family:
+                continue
+            bits = inner.bits - inner.length
+            start = inner.start >> bits << bits
+            end = start | ((1 << bits) - 1)
+            # An address splits its network in two: itself and its neighbours are points of their own.
+            edges = (start - 1, start, end, end + 1, inner.start - 1, inner.start, inner.start + 1)
+            points.update(point for point in edges if where.covers(point))
     return sorted(points)
 
 

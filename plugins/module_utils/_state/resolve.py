@@ -13,7 +13,9 @@ import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Address, Link
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import (
+    PROTOCOLS_PATH,
     Desired,
+    FileState,
     InterfaceSpec,
     Owned,
     State,
@@ -88,8 +90,8 @@ class Names:
         return number
 
 
-def resolve(desired: Desired, state: State, owned: Owned, root: str = "/") -> Target:
-    """Raises StateError for what cannot be done on this node. `root` is where the text files live."""
+def resolve(desired: Desired, state: State, owned: Owned) -> Target:
+    """Raises StateError for what cannot be done on this node."""
     names = Names(desired, state)
     warnings = list(desired.warnings)
     links, absent_links = _links(desired, state, names)
@@ -129,11 +131,18 @@ def _with_files(desired: Desired, target: Target, state: State, owned: Owned, wa
         or desired.sysctls
     )
     pruned = desired.prune and any(key[0] in inside_files for key in owned)
-    if not declared and not pruned and not (desired.routes or desired.rules):
-        return target._replace(warnings=tuple(warnings))
+    files: dict[str, tuple[FileState, str]] = {}
+    protocols = state.files.get(PROTOCOLS_PATH)
+    if protocols is not None and protocols.text is None and (target.routes or target.rules):
+        from ansible_collections.kubenode.network.plugins.module_utils._state.tables import PROTOCOLS_TEXT
+
+        files[PROTOCOLS_PATH] = (FileState(PROTOCOLS_TEXT), "names our route protocol")
+    if not declared and not pruned:
+        return target._replace(files=files, warnings=tuple(warnings))
     from ansible_collections.kubenode.network.plugins.module_utils._state import system_target
 
-    files, records, more = system_target.file_targets(desired, state, owned)
+    more_files, records, more = system_target.file_targets(desired, state, owned)
+    files.update(more_files)
     sysctls: dict[str, tuple[str, tuple[str, ...]]] = {}
     if desired.sysctls or any(key[0] == "sysctl" for key in owned):
         sysctls, sysctl_records, sysctl_warnings = system_target.sysctl_targets(desired, state, owned)

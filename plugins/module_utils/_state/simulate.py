@@ -17,6 +17,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 
 AF_INET, AF_INET6 = 2, 10
 _LOCAL, _MAIN = 255, 254
+_REFUSALS = ("blackhole", "unreachable", "prohibit")
 _KERNEL = 2
 _IFA_F_NOPREFIXROUTE = 0x200
 _IFF_UP = 1
@@ -105,9 +106,11 @@ class Fib:
             # 0.0.0.0/1 and 128.0.0.0/1 together are how VPNs take over the default route.
             if not (where.length <= 1 if address is None else where.covers(address)):
                 continue
-            if rule.suppress_prefix_length is not None and where.length <= rule.suppress_prefix_length:
-                return None
             if route.type == "throw":
+                return None
+            suppress = rule.suppress_prefix_length
+            # Only ways are suppressed, not refusals (net/core/fib_rules.c fib_rules_lookup).
+            if suppress is not None and where.length <= suppress and route.type not in _REFUSALS:
                 return None
             hops = [(hop.interface, hop.gateway) for hop in route.next_hops]
             if route.family == AF_INET6:
@@ -133,6 +136,8 @@ def _selected(rule: Rule, address: int | None, source: int | None) -> bool:
         if address is None or not prefix(rule.destination).covers(address):
             return False
     if rule.source and not rule.source.endswith("/0"):
+        # Without a source IPv4 compares 0.0.0.0 (fib4_rule_match), IPv6 does not match at all (fib6_rule_match).
+        source = 0 if source is None and rule.family == AF_INET else source
         if source is None or not prefix(rule.source).covers(source):
             return False
     return True

@@ -1,0 +1,170 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A node's own /etc, /run and /var/lib: an overlay over the machine's where the kernel can, else copies, always in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import uuid
+from pathlib import Path
+
+from kubenode_lab import syscalls, topology
+
+# What says how the machine itself is configured: a node with it would look as if a manager owned its NICs.
+_LEFT_OUT = frozenset(
+    {
+        "NetworkManager",
+        "dhcpcd.conf",
+        "hostname",
+        "hosts",
+        "machine-id",
+        "netplan",
+        "network",
+        "resolv.conf",
+        "resolvconf",
+        "sysconfig/network-scripts",
+        "systemd/network",
+        "systemd/resolved.conf",
+        "systemd/resolved.conf.d",
+    }
+)
+
+
+def prepare() -> str | None:
+    """Make the /etc that all nodes start from in ./etc, and return the options that an overlay over it needs, None for no overlay.
+
+    The copy is ours from the first to the last file: in a user namespace the machine's own files belong to nobody, and an overlay
+    over them could not be written to.
+    """
+    _copy_tree("/etc", "etc", "")
+    os.makedirs("etc/iproute2", exist_ok=True)
+    for options in ("", ",userxattr"):
+        if _overlay_works(options):
+            return options
+    return None
+
+
+def install(node: str, overlay: str | None, lab: str) -> None:
+    """Give the calling node, alone in its mount namespace with the stage as its folder, its own files. Raises OSError.
+
+    overlay is what prepare() returned. lab is the lab's folder, which stays reachable under its path.
+    """
+    descriptor = os.open(lab, os.O_RDONLY | os.O_DIRECTORY)
+    inside = os.stat(descriptor)
+    if overlay is None:
+        shutil.copytree("etc", f"{node}/etc", symlinks=True)
+        syscalls.mount(f"{node}/etc", "/etc", flags=syscalls.MS_BIND)
+    else:
+        _overlay("etc", f"{node}/etc", "/etc", overlay)
+    syscalls.mount("tmpfs", "/run", "tmpfs", options="mode=755,size=64m")
+    _own_state(node, overlay)
+    syscalls.mount("proc", "/proc", "proc")
+    # Where a container shows only a part of /sys, the kernel refuses a new one; routes and rules do not need it.
+    with contextlib.suppress(OSError):
+        syscalls.mount("sysfs", "/sys", "sysfs")
+    os.makedirs(lab, exist_ok=True)
+    if not os.path.samestat(inside, os.stat(lab)):
+        syscalls.mount(f"/proc/self/fd/{descriptor}", lab, flags=syscalls.MS_BIND)
+    os.close(descriptor)
+    os.chdir("/")
+    syscalls.detach(f"{lab}/stage")
+    _write_identity(node)
+
+
+def _own_state(node: str, overlay: str | None) -> None:
+    """A /var/lib of the node's own, in which the machine's folders can be read and which starts without our state folder."""
+    if overlay is not None:
+        with contextlib.suppress(OSError):
+            _overlay("/var/lib", f"{node}/var-lib", "/var/lib", overlay)
+            _forget_state()
+            return
+    machine = "/run/machine/var/lib"
+    os.makedirs(machine)
+    syscalls.mount("/var/lib", machine, flags=syscalls.MS_BIND | syscalls.MS_REC)
+    syscalls.mount("tmpfs", "/var/lib", "tmpfs", options="mode=755")
+    for name in os.listdir(machine):
+        os.symlink(f"{machine}/{name}", f"/var/lib/{name}")
+    _forget_state()
+
+
+def _forget_state() -> None:
+    state = Path("/var/lib/kubenode-network")
+    if state.is_symlink():
+        state.unlink()
+    elif state.exists():
+        shutil.rmtree(state)
+    state.mkdir(mode=0o755)
+
+
+def _write_identity(node: str) -> None:
+    Path("/etc/hostname").write_text(f"{node}\n", encoding="ascii")
+    Path("/etc/hosts").write_text(topology.hosts_file(node), encoding="ascii")
+    Path("/etc/resolv.conf").write_text(f"nameserver {topology.FIRST_RESOLVER}\n", encoding="ascii")
+    Path("/etc/machine-id").write_text(f"{uuid.uuid4().hex}\n", encoding="ascii")
+
+
+def _overlay(lower: str, upper: str, target: str, options: str) -> None:
+    work = f"{upper}.work"
+    os.makedirs(upper)
+    os.mkdir(work)
+    syscalls.mount("overlay", target, "overlay", options=f"lowerdir={lower},upperdir={upper},workdir={work}{options}")
+
+
+def _overlay_works(options: str) -> bool:
+    """Whether what an /etc goes through works: write, rename over, and a folder removed and made again. Older kernels lack parts of it."""
+    lower = Path("probe/lower")
+    try:
+        (lower / "folder").mkdir(parents=True)
+        (lower / "folder" / "file").write_text("old", encoding="ascii")
+        (lower / "file").write_text("old", encoding="ascii")
+        merged = Path("probe/merged")
+        merged.mkdir()
+        _overlay(str(lower), "probe/upper", str(merged), options)
+        try:
+            (merged / "new").write_text("new", encoding="ascii")
+            os.replace(merged / "new", merged / "file")
+            shutil.rmtree(merged / "folder")
+            (merged / "folder").mkdir()
+            return not os.listdir(merged / "folder") and (lower / "file").read_text(encoding="ascii") == "old"
+        finally:
+            syscalls.detach(str(merged))
+    except OSError:
+        return False
+    finally:
+        shutil.rmtree("probe", ignore_errors=True)
+
+
+def _copy_tree(source: str, target: str, inside: str) -> None:
+    """Copy what the caller may read: folders, files and links with their modes, and their owners where it may give files away."""
+    os.makedirs(target)
+    _copy_owner_and_mode(os.stat(source), target)
+    try:
+        entries = list(os.scandir(source))
+    except PermissionError:
+        return
+    for entry in entries:
+        name = f"{inside}{entry.name}"
+        if name in _LEFT_OUT:
+            continue
+        to = f"{target}/{entry.name}"
+        # Unreadable is the rule for an ordinary user (shadow, keys), and a file may go while we copy.
+        with contextlib.suppress(PermissionError, FileNotFoundError):
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), to)
+            elif entry.is_dir():
+                _copy_tree(entry.path, to, f"{name}/")
+            elif entry.is_file():
+                shutil.copyfile(entry.path, to)
+                _copy_owner_and_mode(entry.stat(), to)
+
+
+def _copy_owner_and_mode(found: os.stat_result, target: str) -> None:
+    # PermissionError: not ours to give away; EINVAL: an owner that the user namespace does not know.
+    with contextlib.suppress(OSError):
+        os.chown(target, found.st_uid, found.st_gid)
+    os.chmod(target, stat.S_IMODE(found.st_mode))

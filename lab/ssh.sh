@@ -1,0 +1,29 @@
+#!/bin/sh
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# ssh(1) into a node of the running lab, as far as Ansible's ssh connection needs one: ssh.sh [OPTIONS OF SSH] NODE [COMMAND...].
+# Through it whatever Ansible does happens inside of the node, `raw` and copied files included, and a module sees what it
+# sees over the network: a bare environment and SSH_CONNECTION.
+
+here=${0%/*}
+if [ -e "$here/nodes" ]; then
+  # A link in a lab's folder, beside that lab's own inventory.
+  KUBENODE_LAB_DIR=$(cd "$here" && pwd)
+elif [ -z "${KUBENODE_LAB_DIR-}" ]; then
+  . "$here/dir.sh"
+fi
+
+while getopts 46AaCfGgKkMNnqsTtVvXxYyB:b:c:D:E:e:F:I:i:J:L:l:m:O:o:P:p:Q:R:S:W:w: option; do
+  [ "$option" != "?" ] || exit 255
+done
+shift $((OPTIND - 1))
+node=${1:?usage: ssh.sh [OPTIONS OF SSH] NODE [COMMAND...]}
+shift
+
+# The controller of lab/kubenode_lab/topology.py, and the node's management address.
+connection="198.51.100.10 50022 192.168.100.$((100 + ${node#[!0-9]})) 22"
+[ $# -eq 0 ] || set -- -c "$*"
+exec env -i HOME="${HOME:-/}" LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM="${TERM:-dumb}" \
+  KUBENODE_LAB_DIR="$KUBENODE_LAB_DIR" SSH_CONNECTION="$connection" "$here/enter.sh" "$node" "$@"

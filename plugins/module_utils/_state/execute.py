@@ -1,0 +1,416 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carry out single changes: kernel objects in batches, links, files, sysctls and nftables one by one.
+
+What is carried out here is *atomic*: a change that the kernel takes in two requests is two changes. So the journal of
+what was done is a list of changes, and its way back is their inverses in the opposite order.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+import typing as t
+
+from ansible_collections.kubenode.network.plugins.module_utils._netlink import links, match, routes, rules
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.addresses import (
+    encode_address_add,
+    encode_address_delete,
+    read_addresses,
+)
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import AF_INET6, IFA_F_TENTATIVE
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Link, Route, Rule
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import (
+    Message,
+    NetlinkError,
+    RtnlSocket,
+    StateUnknown,
+)
+from ansible_collections.kubenode.network.plugins.module_utils._state.describe import object_text
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import Change, State, StateError
+from ansible_collections.kubenode.network.plugins.module_utils._state.observe import read_kernel
+from ansible_collections.kubenode.network.plugins.module_utils._state.verify import holds
+
+BATCHED = frozenset(("address", "route", "rule"))
+# What a delete of something that is gone already is answered with.
+_GONE = frozenset((errno.ESRCH, errno.ENOENT, errno.EADDRNOTAVAIL, errno.ENODEV))
+_LOST_REPLIES = 3
+_DAD_SECONDS = 5.0
+
+
+class StepFailed(Exception):
+    """A change that was not carried out, and why; the rest of its batch may have been."""
+
+    def __init__(self, change: Change, reason: str, refused: t.Sequence[Change] = ()) -> None:
+        self.change = change
+        self.refused = refused or (change,)
+        """All changes of the batch that were refused, this one first."""
+        more = f" ({len(refused) - 1} more were refused)" if len(refused) > 1 else ""
+        verb = "make" if change.before is None else "remove" if change.after is None else "change"
+        value = change.before if change.after is None else change.after
+        what = object_text(change.kind, value) if change.kind in ("link", *BATCHED) else f"{change.kind} {change.name}"
+        super().__init__(f"cannot {verb} {what}: {reason}{more}")
+
+
+# --- into atomic changes -------------------------------------------------------------------------------------------------
+
+
+def atomic(change: Change) -> list[Change]:
+    """The change as the kernel takes it, one request each.
+
+    Routes are replaced in one request where that is exact: always in IPv4, in IPv6 among routes whose next hops all have a
+    gateway (fib6_add_rt2node in net/ipv6/ip6_fib.c looks for a victim of the same sort). A rule comes before its
+    predecessor goes, an address after it.
+    """
+    before, after = change.before, change.after
+    if before is None or after is None or change.kind not in BATCHED:
+        return [change]
+    removal, creation = change._replace(after=None), change._replace(before=None)
+    if change.kind == "rule":
+        return [creation, removal]
+    if change.kind == "address":
+        return [removal, creation]
+    if before.key != after.key:
+        return [creation, removal]
+    if before.family != AF_INET6 or (_all_gateways(before) and _all_gateways(after)):
+        return [change]
+    return [removal, creation]
+
+
+def groups(changes: t.Iterable[Change]) -> t.Iterator[list[Change]]:
+    """Adjacent atomic changes that go in one batch; a link, file, sysctl or nftables change stands alone.
+
+    The removal of an address ends a batch, as the kernel may take more than the address.
+    """
+    group: list[Change] = []
+    removed_address = False
+    for change in changes:
+        for one in atomic(change):
+            if group and (one.kind not in BATCHED or (removed_address and one.kind != "address")):
+                yield group
+                group, removed_address = [], False
+            if one.kind in BATCHED:
+                removed_address = removed_address or (one.kind == "address" and one.after is None)
+                group.append(one)
+            else:
+                yield [one]
+    if group:
+        yield group
+
+
+def _all_gateways(route: Route) -> bool:
+    return (
+        route.type == "unicast" and route.nexthop_id is None and bool(route.next_hops)
+        and all(hop.gateway for hop in route.next_hops)
+    )  # fmt: skip
+
+
+def check_precise(changes: t.Iterable[Change], state: State) -> None:
+    """Refuse, before anything is touched, what the kernel would do to an object that is not meant.
+
+    Its deletes and replaces are patterns and take the first match. The changes are played on what was dumped, object by
+    object in its order. Raises StateError naming the object that would be hit.
+    """
+    routes_at: dict[tuple[int, int, str], list[Route]] = {}
+    rules_at: dict[tuple[int, int], list[Rule]] = {}
+    changes = list(changes)
+    for change in changes:
+        for value in (change.before, change.after):
+            if value is not None and change.kind == "route":
+                routes_at[value.family, value.table, value.destination] = []
+            elif value is not None and change.kind == "rule":
+                rules_at[value.family, value.priority] = []
+    if routes_at:
+        for (family, table, destination, *_rest), found in state.routes.items():
+            if (family, table, destination) in routes_at:
+                routes_at[family, table, destination].extend(found)
+    if rules_at:
+        for held in state.rules.values():
+            if (held[0].family, held[0].priority) in rules_at:
+                rules_at[held[0].family, held[0].priority].extend(held)
+    for change in changes:
+        if change.kind == "route":
+            _play_route(change, routes_at)
+        elif change.kind == "rule":
+            _play_rule(change, rules_at)
+
+
+def _play_route(change: Change, routes_at: dict[tuple[int, int, str], list[Route]]) -> None:
+    before, after = change.before, change.after
+    some: Route = before or after
+    held = routes_at[some.family, some.table, some.destination]
+    if before is not None and after is not None:
+        twins = [route for route in held if route.key == before.key]
+        if len(twins) != 1:
+            raise _imprecise("replace", "route", before, [route for route in twins if route != before])
+        held[held.index(twins[0])] = after
+    elif before is not None:
+        hit = match.routes_hit(before, held)
+        if hit:
+            if len(hit) > 1 or not holds(State(routes={before.key: (hit[0],)}), "route", before):
+                raise _imprecise("remove", "route", before, hit)
+            held.remove(hit[0])
+    else:
+        twins = [route for route in held if route.key == routes.normalise(after).key]
+        if twins:
+            raise _imprecise("make", "route", after, twins)
+        place = [index for index, route in enumerate(held) if route.metric > after.metric]
+        held.insert(place[0] if place else len(held), routes.normalise(after))
+
+
+def _play_rule(change: Change, rules_at: dict[tuple[int, int], list[Rule]]) -> None:
+    if change.before is not None:
+        held = rules_at[change.before.family, change.before.priority]
+        hit = match.first_rule_match(change.before, held)
+        if hit is not None:
+            if hit != change.before:
+                raise _imprecise("remove", "rule", change.before, [hit])
+            held.remove(hit)
+    if change.after is not None:
+        rules_at[change.after.family, change.after.priority].append(change.after)
+
+
+def _imprecise(verb: str, kind: str, meant: t.Any, hit: t.Sequence[t.Any]) -> StateError:
+    found = ", ".join(object_text(kind, value) for value in hit) or "nothing"
+    return StateError(
+        f"cannot {verb} {object_text(kind, meant)} alone: the kernel would take {found}, as it does not tell them apart; "
+        f"give one of them another metric or priority by hand, then run again"
+    )
+
+
+# --- carrying out --------------------------------------------------------------------------------------------------------
+
+
+class Executor:
+    """Carries out atomic changes and keeps the journal of those that were done."""
+
+    def __init__(self, state: State, root: str = "/") -> None:
+        self.done: list[Change] = []
+        self._root = root
+        self._indexes: dict[str, int] = {}
+        self._rules: dict[tuple[int, int], list[Rule]] = {}
+        self._learn(state)
+        self._sock = RtnlSocket()
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def _learn(self, state: State) -> None:
+        self._indexes = {name: link.index for name, link in state.links.items()}
+        self._rules = {}
+        for held in state.rules.values():
+            self._rules.setdefault((held[0].family, held[0].priority), []).extend(held)
+
+    def read(self) -> State:
+        """The kernel's state now; interface indexes are learned anew."""
+        state = read_kernel(self._sock)
+        self._learn(state)
+        return state
+
+    def one(self, change: Change) -> None:
+        """Carry out a change of a link, file, sysctl or nftables. Raises StepFailed."""
+        try:
+            if change.kind == "link":
+                self._link(change)
+            elif change.kind == "file":
+                from ansible_collections.kubenode.network.plugins.module_utils._state.files import write_file
+
+                write_file(change.name, change.after, self._root)
+            elif change.kind == "sysctl":
+                self._sysctl(change)
+            else:
+                from ansible_collections.kubenode.network.plugins.module_utils._state import nft
+
+                nft.apply(change.after)
+        except StepFailed:
+            raise
+        except (StateError, NetlinkError, OSError) as error:
+            raise StepFailed(change, str(error)) from error
+        self.done.append(change)
+
+    def batch(self, changes: t.Sequence[Change], append: bool = False) -> None:
+        """Carry out changes of addresses, routes and rules, hundreds in a send.
+
+        ``append`` puts routes behind others of their key, to give back what stood there. What is gone already needs no
+        delete. Lost replies: the state is read, and what did not happen is sent again. Raises StepFailed for the first
+        that the kernel refuses; ``done`` then has all that were carried out.
+        """
+        pending = list(changes)
+        for attempt in range(_LOST_REPLIES + 1):
+            if not pending:
+                return
+            self._wait_for_sources(pending)
+            messages = self._encode(pending, append)
+            try:
+                results = self._sock.batch(messages, stop_at_error=True)
+            except StateUnknown as error:
+                self._sock.close()
+                self._sock = RtnlSocket()
+                state = self.read()
+                happened = [change for change in pending if _happened(change, state)]
+                self._journal(happened)
+                pending = [change for change in pending if not _happened(change, state)]
+                if attempt == _LOST_REPLIES and pending:
+                    raise StepFailed(pending[0], str(error), pending) from error
+                continue
+            self._settle(pending, results)
+            return
+
+    def _settle(self, changes: t.Sequence[Change], results: t.Sequence[NetlinkError | None]) -> None:
+        failed: list[tuple[Change, NetlinkError]] = []
+        done = []
+        for change, error in zip(changes, results):
+            if error is None:
+                done.append(change)
+            elif error.errno != errno.ECANCELED and not (change.after is None and error.errno in _GONE):
+                failed.append((change, error))
+        self._journal(done)
+        if failed:
+            change, error = failed[0]
+            raise StepFailed(change, _why(change, error), [one for one, _error in failed]) from error
+
+    def _journal(self, changes: t.Sequence[Change]) -> None:
+        self.done += changes
+        for change in changes:
+            if change.kind == "rule":
+                value = change.before or change.after
+                held = self._rules.setdefault((value.family, value.priority), [])
+                if change.before is None:
+                    held.append(value)
+                elif value in held:
+                    held.remove(value)
+
+    def _encode(self, changes: t.Sequence[Change], append: bool) -> list[Message]:
+        cache: routes.EncodeCache = {}
+        indexes = self._indexes
+        add_route = routes.encode_append if append else routes.encode_add
+        messages = []
+        for change in changes:
+            kind, _name, before, after = change[:4]
+            try:
+                if kind == "route":
+                    if after is None:
+                        messages.append(routes.encode_delete(before, indexes, cache))
+                    elif before is None:
+                        messages.append(add_route(after, indexes, cache))
+                    else:
+                        messages.append(routes.encode_replace(after, indexes, cache))
+                elif kind == "rule":
+                    if after is None:
+                        messages.append(rules.encode_rule_delete(before))
+                    else:
+                        messages.append(rules.encode_rule_add(after, exclusive=self._stands(after)))
+                elif after is None:
+                    messages.append(encode_address_delete(before, indexes))
+                else:
+                    messages.append(encode_address_add(after, indexes))
+            except KeyError as error:
+                raise StepFailed(change, f"there is no interface {error.args[0]}") from None
+        return messages
+
+    def _stands(self, rule: Rule) -> bool:
+        """Whether an exclusive add is right: not where the kernel takes a different rule for an equal one."""
+        equal = match.first_equal_rule(rule, self._rules.get((rule.family, rule.priority), ()))
+        return equal is None or equal == rule
+
+    def _wait_for_sources(self, changes: t.Sequence[Change]) -> None:
+        """A fresh IPv6 address is no valid preferred source until duplicate address detection is through with it."""
+        sources = {
+            change.after.source
+            for change in changes
+            if change.kind == "route" and change.after is not None and change.after.family == AF_INET6
+        } - {None}
+        deadline = time.monotonic() + _DAD_SECONDS
+        while sources:
+            names = {index: name for name, index in self._indexes.items()}
+            found = read_addresses(self._sock, names, AF_INET6)
+            if not any(one.address in sources and one.flags & IFA_F_TENTATIVE for one in found):
+                return
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.05)
+
+    def _sysctl(self, change: Change) -> None:
+        from ansible_collections.kubenode.network.plugins.module_utils._state import sysctl
+
+        if change.after is None:
+            return
+        followers = {key: sysctl.read(key) for key in _followers(change.name)}
+        sysctl.write(change.name, change.after)
+        for key, old in followers.items():
+            new = sysctl.read(key)
+            # Journalled in front of their cause, so that the way back sets them after it.
+            if new != old and key != change.name:
+                self.done.append(Change("sysctl", key, old, new, change.owners, f"follows {change.name}"))
+
+    # --- links ---
+
+    def _link(self, change: Change) -> None:
+        from ansible_collections.kubenode.network.plugins.module_utils._netlink import link_kinds
+
+        before, after = change.before, change.after
+        if after is None:
+            link_kinds.delete_link(before)
+        elif before is None:
+            link_kinds.create_link(after._replace(master=None, up=False))
+            self._read_indexes()
+            self._set_link(Link(after.name, 0, 0), after)
+        else:
+            if before.data != after.data:
+                link_kinds.change_link(before, after)
+            self._set_link(before, after)
+        self._read_indexes()
+
+    def _read_indexes(self) -> None:
+        self._indexes = {link.name: link.index for link in links.read_links(self._sock)}
+
+    def _set_link(self, before: Link, after: Link) -> None:
+        index = self._index(after.name)
+        changed_master = before.master != after.master
+        if changed_master and after.master is not None and before.up:
+            # A bond refuses ports that are up (bond_enslave in drivers/net/bonding/bond_main.c) and takes them up itself.
+            if {link.name: link.kind for link in links.read_links(self._sock)}.get(after.master) == "bond":
+                self._sock.request(links.encode_link_set(index, up=False))
+        if changed_master:
+            master = self._index(after.master) if after.master else 0
+            self._sock.request(links.encode_link_set(index, master=master))
+        mac = after.mac if after.mac and after.mac != before.mac else None
+        # A bond or bridge gives its own MTU to a port and does not always take it back.
+        released = changed_master and after.master is None
+        mtu = after.mtu if after.mtu and (after.mtu != before.mtu or released) else None
+        if mac or mtu:
+            self._sock.request(links.encode_link_set(index, mtu=mtu, mac=mac))
+        if after.up != before.up or changed_master:
+            self._sock.request(links.encode_link_set(index, up=after.up))
+
+    def _index(self, name: str) -> int:
+        try:
+            return self._indexes[name]
+        except KeyError:
+            raise StateError(f"there is no interface {name}") from None
+
+
+def _followers(key: str) -> list[str]:
+    """Keys that the kernel sets along with a key for all interfaces (inet_forward_change in net/ipv4/devinet.c ...)."""
+    if key in ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"):
+        family, leaves = "ipv4", ("forwarding", "accept_redirects")
+    elif key in ("net.ipv6.conf.all.forwarding", "net.ipv6.conf.all.disable_ipv6"):
+        family, leaves = "ipv6", (key.rpartition(".")[2],)
+    else:
+        return []
+    names = [name.replace(".", "/") for name in sorted(os.listdir(f"/proc/sys/net/{family}/conf"))]
+    return [f"net.{family}.conf.{name}.{leaf}" for name in names for leaf in leaves]
+
+
+def _happened(change: Change, state: State) -> bool:
+    if change.after is not None:
+        return holds(state, change.kind, change.after)
+    return not holds(state, change.kind, change.before)
+
+
+def _why(change: Change, error: NetlinkError) -> str:
+    if error.errno == errno.EEXIST and change.before is None:
+        return f"{error}: it, or one that the kernel does not tell from it, appeared meanwhile; run again"
+    return str(error)

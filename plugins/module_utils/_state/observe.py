@@ -1,0 +1,118 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read what a node holds: the kernel through one socket and four dumps, the system's files, sysctls and managers."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from operator import itemgetter
+
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.addresses import read_addresses
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.links import link_names, read_links
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Route
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.routes import read_routes
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.rules import read_rules
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import RtnlSocket
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import State
+
+
+class Need(t.NamedTuple):
+    """What has to be read."""
+
+    kernel: bool = True
+    """Links, addresses, routes and rules; always all of them, as ownership and the protected path need all."""
+    tables: bool = True
+    """Names of routing tables."""
+    files: tuple[str, ...] = ()
+    sysctls: tuple[str, ...] = ()
+    managers: bool = False
+    nft: bool = False
+
+
+# Where names of tables stand; a later one wins, as in iproute2 (lib/rt_names.c).
+_TABLE_FILES = ("/usr/share/iproute2/rt_tables", "/etc/iproute2/rt_tables")
+_TABLE_FOLDERS = ("/usr/share/iproute2/rt_tables.d", "/etc/iproute2/rt_tables.d")
+
+_route_key = itemgetter(*map(Route._fields.index, ("family", "table", "destination", "source_prefix", "tos", "metric")))
+
+
+def observe(need: Need = Need(), root: str = "/") -> State:
+    """Read what ``need`` names, files below ``root``.
+
+    Raises NetlinkError when the kernel refuses or its state keeps changing, StateError for unreadable files.
+    """
+    state = State()
+    if need.kernel:
+        with RtnlSocket() as sock:
+            state = read_kernel(sock)
+    if need.tables:
+        state = state._replace(tables=read_tables(root))
+    if need.files:
+        from ansible_collections.kubenode.network.plugins.module_utils._state.files import read_file
+
+        state = state._replace(files={path: read_file(path, root) for path in need.files})
+    if need.sysctls:
+        from ansible_collections.kubenode.network.plugins.module_utils._state import sysctl
+
+        state = state._replace(sysctls={key: sysctl.read(key) for key in need.sysctls})
+    if need.managers:
+        from ansible_collections.kubenode.network.plugins.module_utils._persist.detect import managers
+
+        state = state._replace(managers=managers(root, state.links))
+    if need.nft:
+        from ansible_collections.kubenode.network.plugins.module_utils._state import nft
+
+        state = state._replace(nft=nft.read())
+    return state
+
+
+def read_kernel(sock: RtnlSocket) -> State:
+    """Links, addresses, routes and rules of the socket's namespace."""
+    links = read_links(sock)
+    names = link_names(links)
+    addresses = read_addresses(sock, names)
+    return State(
+        links={link.name: link for link in links},
+        addresses={address.key: address for address in addresses},
+        routes=_grouped(read_routes(sock, names), _route_key),
+        rules=_grouped(read_rules(sock), lambda rule: rule.key),
+    )
+
+
+def _grouped(values: list[t.Any], key: t.Callable[[t.Any], t.Any]) -> dict[t.Any, tuple[t.Any, ...]]:
+    keys = list(map(key, values))
+    # zip of one list makes the tuples of one at C speed: nearly every key stands for a single object.
+    grouped: dict[t.Any, tuple[t.Any, ...]] = dict(zip(keys, zip(values)))
+    if len(grouped) != len(values):
+        grouped = {}
+        for one, value in zip(keys, values):
+            grouped[one] = (*grouped.get(one, ()), value)
+    return grouped
+
+
+def read_tables(root: str = "/") -> dict[int, str]:
+    """Names of routing tables, by id: iproute2's files, and the names that need no file."""
+    tables = {253: "default", 254: "main", 255: "local"}
+    paths = [os.path.join(root, path[1:]) for path in _TABLE_FILES]
+    for folder in _TABLE_FOLDERS:
+        full = os.path.join(root, folder[1:])
+        try:
+            paths += [os.path.join(full, name) for name in sorted(os.listdir(full)) if name.endswith(".conf")]
+        except OSError:
+            continue
+    for path in paths:
+        try:
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                lines = file.readlines()
+        except OSError:
+            continue
+        for line in lines:
+            words = line.split("#", 1)[0].split()
+            if len(words) >= 2:
+                try:
+                    tables[int(words[0], 0)] = words[1]
+                except ValueError:
+                    continue
+    return tables

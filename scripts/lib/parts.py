@@ -1,0 +1,239 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts of scripts/test: which commands each of them is."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import typing as t
+
+from report import Report, finish
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ENV = str(ROOT / "scripts" / "env")
+TREE = pathlib.Path(os.environ["KUBENODE_TREE"])
+CACHE = TREE.parents[1]
+CORES = ("2.19", "2.21")
+OWN_PYTHON = "{}.{}".format(*sys.version_info)
+OLDEST_NODE_PYTHON = "3.9"
+FULL: list[str] = []
+
+# ansible-test fetches a script that brings pip into the environments it makes. Where that host is out of reach,
+# Python's own copy of pip does as well.
+GET_PIP = """\
+import subprocess
+import sys
+
+subprocess.check_call([sys.executable, "-m", "ensurepip"])
+wanted = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
+sys.exit(subprocess.call([sys.executable, "-m", "pip", "install"] + wanted))
+"""
+
+
+def lint(report: Report) -> None:
+    """What can be said about the files without running them."""
+    collection = export("lint")
+    report.command("ruff check", ["ruff", "check", "."])
+    report.command("ruff format", ["ruff", "format", "--check", "."])
+    # From outside the checkout, lest its folders be found twice: as modules of their own and as the collection's.
+    mypy = ["mypy", "--config-file", str(ROOT / "pyproject.toml")]
+    report.command("mypy plugins", [*mypy, "-p", "ansible_collections.kubenode.network.plugins"], cwd=TREE)
+    report.command("mypy scripts", [*mypy, str(ROOT / "scripts/lib/parts.py")], cwd=ROOT / "scripts/lib", MYPYPATH="")
+    report.command("yamllint", ["yamllint", "--strict", "."], cwd=collection)
+    report.command("ansible-lint", ["ansible-lint", "--offline", "--nocolor"], cwd=collection)
+    report.command("antsibull-changelog", ["antsibull-changelog", "lint"], cwd=collection)
+    if report.available("shellcheck", [ENV, "--need", "shellcheck=shellcheck"]):
+        scripts = [str(path) for path in _shell_scripts(collection)]
+        report.command("shellcheck", ["shellcheck", "--external-sources", *scripts], cwd=collection)
+
+
+def unit(report: Report) -> None:
+    """Pure code: on both versions of ansible-core, and what runs on nodes on the oldest and the newest Python."""
+    for core in CORES:
+        _pytest(report, "tests/unit", f"ansible-core {core}", ["--core", core])
+    _on_nodes(report, "tests/unit", [], "--ignore=tests/unit/controller")
+
+
+def kernel(report: Report) -> None:
+    """The machine's own kernel, in namespaces of its own."""
+    if report.available("iproute2", [ENV, "--need", "ip=iproute2"]):
+        _pytest(report, "tests/kernel", f"Python {OWN_PYTHON}", ["--private"])
+        _on_nodes(report, "tests/kernel", ["--private"])
+
+
+def vm(report: Report) -> None:
+    """A User-Mode Linux kernel with every kind of link."""
+    guest = str(ROOT / "tests/vm/run")
+    if report.available("User-Mode Linux", [ENV, guest, "true"]):
+        _pytest(report, "tests/vm", "User-Mode Linux", [], runner=guest)
+
+
+def lab(report: Report) -> None:
+    """Playbooks on the lab's workers."""
+    _pytest(report, "tests/lab", "lab", [])
+
+
+def sanity(report: Report) -> None:
+    """ansible-test sanity on each version of ansible-core, on a copy of the files that git knows."""
+    report.available("shellcheck", [ENV, "--need", "shellcheck=shellcheck"])
+    for core in CORES:
+        what = f"ansible-core {core}"
+        if not report.available(what, [ENV, "--core", core, "true"]):
+            continue
+        collection = export(f"sanity-{core}")
+        # ansible-test keeps its environments below HOME; those of a user are none of our business.
+        home = CACHE / f"ansible-test-{core}"
+        command = [ENV, "--core", core, "ansible-test", "sanity", "--color", "no", "--python"]
+        python = _output([ENV, "--core", core, "python", "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+        command += [python.strip()]
+        environment = {"HOME": str(home), "XDG_CACHE_HOME": str(CACHE.parent), "LC_ALL": "C.UTF-8"}
+        _provide_pip([*command, "--test", "yamllint"], collection, home, environment)
+        report.command(what, command, cwd=collection, telling="(ERROR|FATAL|Download failed)", **environment)
+        for line in report.log(what).read_text(encoding="utf-8", errors="replace").splitlines():
+            if re.search(r"[Ss]kipp(ed|ing)", line) and "All targets skipped" not in line:
+                print(f"        {line.strip()}")
+
+
+def docs(report: Report) -> None:
+    """The documentation of the modules renders, and says what is so."""
+    collection = export("docs")
+    searched = str(collection.parents[2])
+    options = ["--plugin-docs", "--skip-rstcheck", "--validate-collection-refs", "self"]
+    report.command(
+        "antsibull-docs lint",
+        ["antsibull-docs", "lint-collection-docs", *options, "."],
+        collection,
+        ANSIBLE_COLLECTIONS_PATH=searched,
+    )
+    site = TREE / "docs"
+    shutil.rmtree(site, ignore_errors=True)
+    site.mkdir()
+    target = ["--use-current", "--dest-dir", str(site), "--squash-hierarchy", "kubenode.network"]
+    if report.command("collection pages", ["antsibull-docs", "collection", *target], ANSIBLE_COLLECTIONS_PATH=searched):
+        pages = ["sphinx-build", "-q", "-W", "--keep-going", "-C", "-D", "extensions=sphinx_antsibull_ext"]
+        report.command("site", [*pages, str(site), str(site / "html")])
+
+
+PARTS: dict[str, t.Callable[[Report], None]] = {
+    "lint": lint,
+    "unit": unit,
+    "kernel": kernel,
+    "vm": vm,
+    "lab": lab,
+    "sanity": sanity,
+    "docs": docs,
+}
+
+
+def export(name: str) -> pathlib.Path:
+    """Copies what git knows or would add to a folder of the cache that Ansible's tools accept as a collection.
+
+    They refuse links and what is not below ``ansible_collections``, and they leave files behind.
+    """
+    destination = TREE / f"export-{name}" / "ansible_collections" / "kubenode" / "network"
+    shutil.rmtree(destination, ignore_errors=True)
+    git = ["git", "-c", "safe.directory=*"]
+    listing = _output([*git, "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+    for file in filter(None, listing.split("\0")):
+        if (ROOT / file).exists():
+            (destination / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / file, destination / file, follow_symlinks=False)
+    # A repository of its own: the tools ask git which files there are.
+    for command in (["init", "--quiet", "."], ["add", "--all"]):
+        subprocess.run([*git, *command], cwd=destination, check=True, capture_output=True)
+    return destination
+
+
+def _output(command: list[str]) -> str:
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def _shell_scripts(collection: pathlib.Path) -> list[pathlib.Path]:
+    files = [
+        path for path in collection.rglob("*") if path.is_file() and ".git" not in path.relative_to(collection).parts
+    ]
+    return sorted(
+        path for path in files if path.suffix == ".sh" or path.read_bytes()[:20].startswith(b"#!/usr/bin/env bash")
+    )
+
+
+def _provide_pip(command: list[str], collection: pathlib.Path, home: pathlib.Path, environment: dict[str, str]) -> None:
+    cache = home / ".ansible/test/cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    if any(cache.glob("get_pip_*.py")):
+        return
+    print("  ansible-test makes its first environment", flush=True)
+    result = subprocess.run(
+        command,
+        check=False,
+        cwd=collection,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if wanted := re.search(
+        r"Download failed.*saved to: (\S+/get_pip_\w+\.py)", result.stdout + result.stderr, re.DOTALL
+    ):
+        print("  its download of pip failed: Python's own copy takes its place", flush=True)
+        pathlib.Path(wanted[1]).write_text(GET_PIP, encoding="utf-8")
+
+
+def _pytest(report: Report, folder: str, what: str, options: list[str], *arguments: str, runner: str = "") -> None:
+    if not any((ROOT / folder).rglob("test_*.py")):
+        report.failed(what, f"{folder} has no tests")
+        return
+    if report.available(what, [ENV, *options, "true"]):
+        before = [runner] if runner else []
+        report.pytest(what, [ENV, *options, *before, "python", "-m", "pytest", folder, *arguments, *FULL])
+
+
+@functools.cache
+def _node_pythons() -> list[str]:
+    """The oldest and the newest Python of nodes found here, without the one that scripts/env runs on anyway."""
+    found = [line.split()[0] for line in _output([ENV, "--pythons"]).splitlines()]
+    return [version for version in dict.fromkeys((found[0], found[-1])) if version != OWN_PYTHON] if found else []
+
+
+def _on_nodes(report: Report, folder: str, options: list[str], *arguments: str) -> None:
+    versions = _node_pythons()
+    if OLDEST_NODE_PYTHON not in versions:
+        report.skipped(
+            f"{folder} on Python {OLDEST_NODE_PYTHON}",
+            f"not found (pyenv install {OLDEST_NODE_PYTHON}); its syntax is checked by tests/unit/test_repository.py",
+        )
+    for version in versions:
+        _pytest(report, folder, f"Python {version}", ["--python", version, *options], *arguments)
+
+
+def main() -> None:
+    """Runs the parts named on the command line."""
+    parser = argparse.ArgumentParser(prog="scripts/test", description="Runs the tests.")
+    parser.add_argument("--full", action="store_true", help="run long series whole, with a new seed")
+    parser.add_argument("parts", metavar="PART", nargs="*", help=f"of {' '.join(PARTS)}; default: all")
+    options = parser.parse_args()
+    if unknown := [name for name in options.parts if name not in PARTS]:
+        parser.error(f"unknown part {unknown[0]}: of {' '.join(PARTS)}")
+    if options.full:
+        FULL.append("--full")
+    report = Report(TREE / "logs", ROOT)
+    try:
+        for name, run in PARTS.items():
+            if name in (options.parts or PARTS):
+                with report.part(name):
+                    run(report)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+    finish(report)
+
+
+if __name__ == "__main__":
+    main()

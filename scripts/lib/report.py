@@ -1,0 +1,216 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the commands of scripts/test one after the other, shows how they fare, and adds up what they counted."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+
+UNAVAILABLE = 77
+"""scripts/env and tests/vm/run end so when this machine cannot do what was asked; the way out is in their output."""
+HEARTBEAT_SECONDS = 30
+TAIL_LINES = 40
+
+
+@dataclasses.dataclass
+class Tally:
+    """How many tests passed, failed and were skipped."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __iadd__(self, other: Tally) -> Tally:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+class Report:
+    """Prints the run as it goes; ``parts`` holds what was counted, by part."""
+
+    def __init__(self, logs: pathlib.Path, root: pathlib.Path) -> None:
+        self.logs = logs
+        self.root = root
+        self.parts: dict[str, tuple[Tally, float]] = {}
+        self._part = Tally()
+        self._name = ""
+        logs.mkdir(parents=True, exist_ok=True)
+
+    @contextlib.contextmanager
+    def part(self, name: str) -> t.Iterator[None]:
+        """Everything reported inside belongs to this part."""
+        self._part, self._name = Tally(), name
+        started = time.monotonic()
+        print(f"== {name} ==", flush=True)
+        with (self.logs / f"{name}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print("  another run of this part in this checkout is under way: waiting for its end", flush=True)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                seconds = time.monotonic() - started
+                self.parts[name] = (self._part, seconds)
+                print(f"== {name}: {self._part} ({seconds:.1f} s)\n", flush=True)
+
+    def total(self) -> Tally:
+        """The sum over all parts."""
+        total = Tally()
+        for tally, _seconds in self.parts.values():
+            total += tally
+        return total
+
+    def passed(self, what: str) -> None:
+        """Counts and prints a check that stands."""
+        self._part.passed += 1
+        print(f"  ok    {what}", flush=True)
+
+    def failed(self, what: str, why: str) -> None:
+        """Counts and prints a check that does not stand; ``why`` may have many lines."""
+        self._part.failed += 1
+        print(f"  FAIL  {what}", flush=True)
+        for line in why.splitlines():
+            print(f"        | {line}", flush=True)
+
+    def skipped(self, what: str, why: str) -> None:
+        """Counts and prints what could not be done here, and why."""
+        self._part.skipped += 1
+        print(f"  skip  {what}: {why}", flush=True)
+
+    def available(self, what: str, command: list[str]) -> bool:
+        """Runs what prepares a step, with its progress shown; counts a skip or a failure where it does not succeed."""
+        last = ""
+        with subprocess.Popen(
+            command, cwd=self.root, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as process:
+            for line in t.cast("t.IO[str]", process.stderr):
+                last = line.strip()
+                print(f"  {last}", flush=True)
+        if process.returncode == UNAVAILABLE:
+            self.skipped(what, last)
+        elif process.returncode != 0:
+            self.failed(what, f"{' '.join(command)} ended with {process.returncode}")
+        return process.returncode == 0
+
+    def command(
+        self, what: str, command: list[str], cwd: pathlib.Path | None = None, telling: str = "", **environment: str
+    ) -> bool:
+        """Runs a check that passes or fails as a whole. Returns whether it passed.
+
+        Args:
+            what: its name in the report, and of its log.
+            command: run with an empty standard input; its output goes to the log, the tail of it is shown on failure.
+            cwd: the checkout unless told.
+            telling: a pattern; of a failure's output only the lines that start so are shown.
+            environment: variables on top of this process's own.
+        """
+        started = time.monotonic()
+        status, log = self._run(what, command, cwd, environment)
+        took = f"({time.monotonic() - started:.1f} s)"
+        if status == 0:
+            self.passed(f"{what} {took}")
+        elif status == UNAVAILABLE:
+            self.skipped(what, _tail(log, 3).replace("\n", " "))
+        else:
+            self.failed(f"{what} {took}, exit status {status}, log: {log}", _tail(log, TAIL_LINES, telling))
+        return status == 0
+
+    def pytest(self, what: str, command: list[str], **environment: str) -> None:
+        """Runs a pytest command line and counts each of its tests."""
+        counts_file = self.log(what).with_suffix(".json")
+        counts_file.unlink(missing_ok=True)
+        started = time.monotonic()
+        status, log = self._run(what, command, None, {**environment, "KUBENODE_COUNTS": str(counts_file)})
+        took = f"({time.monotonic() - started:.1f} s)"
+        if status == UNAVAILABLE:
+            self.skipped(what, _tail(log, 3).replace("\n", " "))
+            return
+        counts: dict[str, t.Any] = {"passed": 0, "failed": [], "skipped": []}
+        if counts_file.exists():
+            counts = json.loads(counts_file.read_text(encoding="utf-8"))
+        tally = Tally(counts["passed"], len(counts["failed"]), len(counts["skipped"]))
+        if status == 0 and tally.passed + tally.skipped > 0:
+            print(f"  ok    {what}: {tally} {took}", flush=True)
+        else:
+            # Without a failed test it is pytest itself that failed: a usage error, a crash, nothing collected.
+            tally.failed = tally.failed or 1
+            print(f"  FAIL  {what}: {tally} {took}, exit status {status}, log: {log}", flush=True)
+            for line in _tail(log, TAIL_LINES).splitlines():
+                print(f"        | {line}", flush=True)
+        self._part += tally
+        self._print_skips(counts["skipped"])
+
+    def _print_skips(self, skipped: list[tuple[str, str]]) -> None:
+        reasons: dict[str, list[str]] = {}
+        for where, why in skipped:
+            reasons.setdefault(why.removeprefix("Skipped: "), []).append(where)
+        for why, tests in reasons.items():
+            more = f" and {len(tests) - 1} more" if len(tests) > 1 else ""
+            print(f"  skip  {tests[0]}{more}: {why}", flush=True)
+
+    def log(self, what: str) -> pathlib.Path:
+        """Where the output of that step goes."""
+        return self.logs / f"{self._name}-{what}.log".replace(" ", "-").replace("/", "-").lower()
+
+    def _run(
+        self, what: str, command: list[str], cwd: pathlib.Path | None, environment: dict[str, str]
+    ) -> tuple[int, pathlib.Path]:
+        log = self.log(what)
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(
+                command,
+                cwd=cwd or self.root,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            ) as process,
+        ):
+            started = time.monotonic()
+            try:
+                while True:
+                    try:
+                        return process.wait(HEARTBEAT_SECONDS), log
+                    except subprocess.TimeoutExpired:
+                        seconds = time.monotonic() - started
+                        print(f"  ...   {what}: {seconds:.0f} s, {_tail(log, 1)[-90:]}", flush=True)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGTERM)
+
+
+def _tail(log: pathlib.Path, lines: int, telling: str = "") -> str:
+    text = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
+    text = [line for line in text if re.match(telling, line)] or text
+    return "\n".join(line.rstrip() for line in text[-lines:])
+
+
+def finish(report: Report) -> t.NoReturn:
+    """Prints the summary, whose last line is the sum, and ends the program with the run's status."""
+    total = report.total()
+    print("== summary ==")
+    for name, (tally, seconds) in report.parts.items():
+        print(f"  {name:8} {seconds:7.1f} s   {tally}")
+    print(total, flush=True)
+    sys.exit(1 if total.failed or not total.passed else 0)
