@@ -1,0 +1,81 @@
+#!/usr/bin/python
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: network_state_info
+
+short_description: The network state of a node, in the terms that network_state takes
+
+version_added: 0.1.0
+
+description:
+  - Reads interfaces, routes, policy rules and resolver of a node, in the form of the O(kubenode.network.network_state#module:desired_state) of
+    M(kubenode.network.network_state), so that it can be saved, compared, and applied again or elsewhere.
+extends_documentation_fragment:
+  - kubenode.network._attributes.info
+
+options:
+  include_foreign:
+    description:
+      - Whether to show everything, also what the kernel, DHCP, routing daemons and container networks made. This is for reading, not for
+        applying it elsewhere.
+      - By default only static objects are shown, those of this collection and those that an operator made.
+    type: bool
+    default: false
+
+seealso:
+  - module: kubenode.network.network_state
+  - module: kubenode.network.route_get_info
+
+author:
+  - The kubenode.network contributors (@kubenode)
+"""
+
+EXAMPLES = r"""
+- name: Read the node's state
+  kubenode.network.network_state_info:
+  register: before
+
+- name: Apply it again, which changes nothing
+  kubenode.network.network_state:
+    desired_state: "{{ before.running }}"
+
+- name: Everything the kernel holds
+  kubenode.network.network_state_info:
+    include_foreign: true
+"""
+
+RETURN = r"""
+running:
+  description: The node's state as a desired state.
+  type: dict
+  returned: success
+  sample:
+    interfaces:
+      - name: ens224
+        type: ethernet
+        state: up
+        mtu: 1500
+        ipv4:
+          enabled: true
+          addresses:
+            - ip: 10.100.0.10
+              prefix_length: 24
+    routes:
+      config:
+        - destination: 10.200.0.0/16
+          next_hop_address: 10.100.0.1
+          next_hop_interface: ens224
+          metric: 100
+owners:
+  description: What each owner has declared on this node, one line per object in the words of C(ip).
+  type: dict
+  returned: success
+  sample:
+    worker-routes:
+      - 10.200.0.0/16 via 10.100.0.1 dev ens224 metric 100
+"""
