@@ -185,7 +185,28 @@ def resolve_routes(
                 "attributes. Use one entry with next_hops for multipath, or different metrics."
                 % (other[2], spec.origin, destination, table, metric)
             )
+    if desired.cluster_cidrs:
+        _spare_the_cluster(desired.cluster_cidrs, wanted, target)
     return wanted, tuple(absent)
+
+
+def _spare_the_cluster(
+    cidrs: tuple[str, ...], wanted: dict[t.Any, tuple[Route, tuple[str, ...], str]], target: Target
+) -> None:
+    """A route inside the pod or service networks would shadow the cluster's own; a wider one leaves them alone."""
+    for cidr in cidrs:
+        for route, _owners, origin in wanted.values():
+            if route.table == MAIN and contains(cidr, route.destination):
+                raise StateError(
+                    "%s: the route to %s lies in the cluster's network %s (cluster_cidrs), whose routes are the container "
+                    "network's. Choose another destination, or correct cluster_cidrs." % (origin, route.destination, cidr)
+                )
+        for address, _owners in target.addresses.values():
+            if contains(cidr, address.address):
+                raise StateError(
+                    "The address %s of %s lies in the cluster's network %s (cluster_cidrs); nodes and pods must not share "
+                    "addresses. Correct the address or cluster_cidrs." % (address.address, address.interface, cidr)
+                )
 
 
 def _pattern(spec: RouteSpec, names: Names) -> RouteSpec:
