@@ -185,17 +185,13 @@ def resolve_routes(
                 "attributes. Use one entry with next_hops for multipath, or different metrics."
                 % (other[2], spec.origin, destination, table, metric)
             )
-    if desired.cluster_cidrs:
-        _spare_the_cluster(desired.cluster_cidrs, wanted, target)
     return wanted, tuple(absent)
 
 
-def _spare_the_cluster(
-    cidrs: tuple[str, ...], wanted: dict[t.Any, tuple[Route, tuple[str, ...], str]], target: Target
-) -> None:
+def spare_the_cluster(cidrs: tuple[str, ...], target: Target) -> None:
     """A route inside the pod or service networks would shadow the cluster's own; a wider one leaves them alone."""
     for cidr in cidrs:
-        for route, _owners, origin in wanted.values():
+        for route, _owners, origin in target.routes.values():
             if route.table == MAIN and contains(cidr, route.destination):
                 raise StateError(
                     "%s: the route to %s lies in the cluster's network %s (cluster_cidrs), whose routes are the container "
