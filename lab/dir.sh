@@ -3,4 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Sourced: KUBENODE_LAB_DIR, the folder of the running lab. Outside the checkout, one per user, short enough for a socket's path.
-export KUBENODE_LAB_DIR="${KUBENODE_LAB_DIR:-${XDG_RUNTIME_DIR:-/tmp}/kubenode-lab-$(id -u)}"
+KUBENODE_LAB_DIR="${KUBENODE_LAB_DIR:-${XDG_RUNTIME_DIR:-/tmp}/kubenode-lab-$(id -u)}"
+case $KUBENODE_LAB_DIR in
+  /*) ;;
+  *) KUBENODE_LAB_DIR=$PWD/$KUBENODE_LAB_DIR ;;
+esac
+export KUBENODE_LAB_DIR

@@ -19,7 +19,7 @@ is_started_at() {
 
 node=${1:?usage: enter.sh NODE [ARGUMENTS OF SH]}
 shift
-[ -n "${KUBENODE_LAB_DIR-}" ] || . "${0%/*}/dir.sh"
+. "${0%/*}/dir.sh"
 
 [ -e "$KUBENODE_LAB_DIR/nodes" ] || fail "no lab is up in $KUBENODE_LAB_DIR; bring one up with: scripts/lab up"
 [ -O "$KUBENODE_LAB_DIR" ] || fail "$KUBENODE_LAB_DIR belongs to somebody else; name a folder of your own in KUBENODE_LAB_DIR"

@@ -37,7 +37,9 @@ def answer(query: bytes, records: Mapping[str, str]) -> bytes | None:
         return None
     flags = _RESPONSE | _AUTHORITATIVE | flags & (_OPCODE | _RECURSION_DESIRED)
 
-    def reply(code: int, *, question: bytes = b"", answers: Iterable[bytes] = (), authority: Iterable[bytes] = ()) -> bytes:
+    def reply(
+        code: int, *, question: bytes = b"", answers: Iterable[bytes] = (), authority: Iterable[bytes] = ()
+    ) -> bytes:
         answers, authority = list(answers), list(authority)
         header = _HEADER.pack(identity, flags | code, 1 if question else 0, len(answers), len(authority), 0)
         return b"".join((header, question, *answers, *authority))
@@ -52,7 +54,9 @@ def answer(query: bytes, records: Mapping[str, str]) -> bytes | None:
         return reply(_REFUSED, question=question)
     if name in records and kind in (_A, _ANY):
         address = socket.inet_aton(records[name])
-        return reply(_NOERROR, question=question, answers=[_RECORD.pack(_POINTER, _A, _IN, TTL, len(address)) + address])
+        return reply(
+            _NOERROR, question=question, answers=[_RECORD.pack(_POINTER, _A, _IN, TTL, len(address)) + address]
+        )
     # A name above a known one exists too, without records (RFC 8020).
     exists = name == ZONE or any(known == name or known.endswith(f".{name}") for known in records)
     return reply(_NOERROR if exists else _NXDOMAIN, question=question, authority=[_soa()])

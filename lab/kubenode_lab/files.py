@@ -43,6 +43,8 @@ def prepare() -> str | None:
     """
     _copy_tree("/etc", "etc", "")
     os.makedirs("etc/iproute2", exist_ok=True)
+    if os.environ.get("KUBENODE_LAB_NO_OVERLAY"):
+        return None
     for options in ("", ",userxattr"):
         if _overlay_works(options):
             return options
@@ -86,6 +88,9 @@ def _own_state(node: str, overlay: str | None) -> None:
     machine = "/run/machine/var/lib"
     os.makedirs(machine)
     syscalls.mount("/var/lib", machine, flags=syscalls.MS_BIND | syscalls.MS_REC)
+    # An ordinary user may not always do so, and cannot write there anyway.
+    with contextlib.suppress(OSError):
+        syscalls.mount("none", machine, flags=syscalls.MS_BIND | syscalls.MS_REMOUNT | syscalls.MS_RDONLY)
     syscalls.mount("tmpfs", "/var/lib", "tmpfs", options="mode=755")
     for name in os.listdir(machine):
         os.symlink(f"{machine}/{name}", f"/var/lib/{name}")

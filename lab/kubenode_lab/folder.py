@@ -10,18 +10,21 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import shutil
+import signal
 import stat
 import time
 from pathlib import Path
 from typing import NamedTuple
 
+from kubenode_lab import topology
 from kubenode_lab.errors import LabError
 
 _MARKER = ".kubenode-lab"
 _RECORD = "lab.json"
 # How long the kernel may take to end the processes of a killed lab, in seconds; 50 workers take 0.1 s.
-_END_TIMEOUT = 20.0
+END_TIMEOUT = 20.0
 
 
 class Process(NamedTuple):
@@ -37,6 +40,20 @@ class Process(NamedTuple):
         if start is None:
             raise ProcessLookupError(pid)
         return cls(pid, start)
+
+    def kill(self, timeout: float) -> bool:
+        """End this very process and wait for that, at most timeout seconds; whether it has ended."""
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return True
+        try:
+            # What the descriptor stands for cannot change any more, so a later process is told apart before the signal.
+            if self.is_running():
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            return not self.is_running() or bool(select.select([descriptor], [], [], timeout)[0])
+        finally:
+            os.close(descriptor)
 
     def is_running(self) -> bool:
         """Whether this very process still runs (a zombie does not)."""
@@ -73,12 +90,14 @@ class Folder:
     def claim(self) -> None:
         """Create, lock and empty the folder for a new lab. Raises LabError when a lab holds it or it is not ours."""
         if any(character.isspace() or character in ":,'\"\\" for character in str(self.path)):
-            raise LabError(f"the lab's folder {str(self.path)!r} has characters that mount options and shells take apart; name another")
+            raise LabError(
+                f"the lab's folder {str(self.path)!r} has characters that mount options and shells take apart; name another"
+            )
         while True:
             try:
                 self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
-                raise self._unusable(error.strerror) from error
+                raise self._unusable(error.strerror or str(error)) from error
             if self._lock():
                 break
             record = self.record()
@@ -125,11 +144,13 @@ class Folder:
         return record
 
     def write_record(self, record: Record) -> None:
-        """Publish what the lab consists of, the files that enter.sh reads included."""
+        """Publish what the lab consists of, the files that enter.sh and ssh.sh read included."""
         nodes = self.path / "nodes"
         nodes.mkdir()
         for name, process in record.nodes.items():
-            (nodes / name).write_text(f"{process.pid} {process.start} {record.namespaces}\n", encoding="ascii")
+            connection = f"{topology.CONTROLLER} 50022 {topology.management_address(name)} 22"
+            text = f"{process.pid} {process.start} {record.namespaces}\n{connection}\n"
+            (nodes / name).write_text(text, encoding="ascii")
         text = json.dumps(record._asdict())
         part = self.path / f"{_RECORD}.part"
         part.write_text(text, encoding="ascii")
@@ -137,7 +158,7 @@ class Folder:
 
     def wait_until_free(self) -> bool:
         """Lock the folder as soon as the lab's last process has let go of it. False where there is no folder. Raises LabError."""
-        deadline = time.monotonic() + _END_TIMEOUT
+        deadline = time.monotonic() + END_TIMEOUT
         while time.monotonic() < deadline:
             try:
                 if self._lock():
@@ -145,7 +166,9 @@ class Folder:
             except FileNotFoundError:
                 return False
             time.sleep(0.005)
-        raise LabError(f"processes of the lab still hold {self.path} after {_END_TIMEOUT:.0f} s; 'fuser {self.path}' names them")
+        raise LabError(
+            f"processes of the lab still hold {self.path} after {END_TIMEOUT:.0f} s; 'fuser {self.path}' names them"
+        )
 
     def is_a_lab(self) -> bool:
         """Whether a lab is or was here."""

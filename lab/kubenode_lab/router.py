@@ -44,7 +44,11 @@ def parse(what: str, worker: str | None, workers: list[str]) -> Drop:
     try:
         prefix = ipaddress.IPv4Network(what)
     except ValueError as error:
-        raise LabError(f"'{what}' is neither a network of the lab ({names}) nor an IPv4 address or prefix: {error}") from None
+        raise LabError(
+            f"'{what}' is neither a network of the lab ({names}) nor an IPv4 address or prefix: {error}"
+        ) from None
+    if prefix.prefixlen == 0:
+        raise LabError(f"'{what}' is every address; to drop everything name the networks: {names}")
     if worker is not None:
         raise LabError(f"--from goes with a network of the lab ({names}), not with '{what}'")
     return Drop(prefix.compressed.removesuffix("/32"))

@@ -80,6 +80,11 @@ def host_number(worker: str) -> int:
     return 100 + int(worker[1:])
 
 
+def management_address(node: str) -> str:
+    """A worker's or the router's address on the management network."""
+    return MANAGEMENT.gateway if node == ROUTER else f"{MANAGEMENT.prefix}.{host_number(node)}"
+
+
 def port(worker: str, network: Network) -> str:
     """The router's end of a worker's NIC; at most 15 characters (IFNAMSIZ)."""
     return f"{worker}-{network.name}"
@@ -103,8 +108,8 @@ def router_lines() -> list[str]:
     answers = sorted({address for network in NETWORKS for address in network.behind})
     lines += [f"address add {address}/32 dev lo" for address in answers]
     lines += [f"rule add priority {LOCAL_PRIORITY} lookup local", "rule del priority 0"]
-    # A network leads to what is behind its gateway and no further. Otherwise the default route over management would reach
-    # everything, and a route through another NIC would show nothing.
+    # A network leads to what is behind its gateway and no further. Otherwise the default route over management would
+    # reach everything, and a route through another NIC would show nothing.
     for network in NETWORKS:
         lines += [
             f"rule add priority {CLOSE_PRIORITY} iif {network.name} to {address} blackhole"
@@ -132,7 +137,7 @@ def worker_lines(worker: str) -> list[str]:
     """`ip -batch` lines, run in the worker: management only, the other NICs are for the documents to configure."""
     return [
         "link set lo up",
-        f"address add {MANAGEMENT.prefix}.{host_number(worker)}/24 dev {MANAGEMENT.nic}",
+        f"address add {management_address(worker)}/24 dev {MANAGEMENT.nic}",
         f"link set {MANAGEMENT.nic} up",
         f"route add default via {MANAGEMENT.gateway} dev {MANAGEMENT.nic}",
     ]
@@ -140,8 +145,7 @@ def worker_lines(worker: str) -> list[str]:
 
 def hosts_file(node: str) -> str:
     """The text of a node's /etc/hosts."""
-    own = MANAGEMENT.gateway if node == ROUTER else f"{MANAGEMENT.prefix}.{host_number(node)}"
-    return f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{own} {node}\n"
+    return f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{management_address(node)} {node}\n"
 
 
 def inventory(count: int) -> str:

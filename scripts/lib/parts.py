@@ -46,7 +46,7 @@ def lint(report: Report) -> None:
     # From outside the checkout, lest its folders be found twice: as modules of their own and as the collection's.
     mypy = ["mypy", "--config-file", str(ROOT / "pyproject.toml")]
     report.command("mypy plugins", [*mypy, "-p", "ansible_collections.kubenode.network.plugins"], cwd=TREE)
-    report.command("mypy scripts", [*mypy, str(ROOT / "scripts/lib/parts.py")], cwd=ROOT / "scripts/lib", MYPYPATH="")
+    report.command("mypy scripts", [*mypy, "parts.py", "bench.py"], cwd=ROOT / "scripts/lib", MYPYPATH="")
     report.command("yamllint", ["yamllint", "--strict", "."], cwd=collection)
     report.command("ansible-lint", ["ansible-lint", "--offline", "--nocolor"], cwd=collection)
     report.command("antsibull-changelog", ["antsibull-changelog", "lint"], cwd=collection)

@@ -204,3 +204,12 @@ def test_nothing_is_left_unfinished() -> None:
         if words.search(line)
     ]
     assert hits == []
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = []
+    for path in files(pattern="*.md"):
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", read(path)):
+            if not re.match(r"[a-z]+:", target) and not (ROOT / path.parent / target).exists():
+                broken.append(f"{path}: {target}")
+    assert broken == []

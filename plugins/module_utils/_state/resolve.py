@@ -103,11 +103,10 @@ def resolve(desired: Desired, state: State, owned: Owned) -> Target:
         listed=listed,
         prune=desired.prune,
     )
-    if desired.multi_nic:
+    if desired.multi_nic or state.nft is not None:
         from ansible_collections.kubenode.network.plugins.module_utils._state.multi_nic import spell_out
 
-        desired, nft = spell_out(desired, target, state, names, owned, warnings)
-        target = target._replace(nft=nft)
+        desired, target = spell_out(desired, target, state, names, owned, warnings)
     if desired.routes or desired.rules:
         from ansible_collections.kubenode.network.plugins.module_utils._state.resolve_routes import (
             resolve_routes,

@@ -92,7 +92,7 @@ def put_back(executor: Executor, gone: t.Iterable[Item], now: State) -> None:
     its client finds and renews it.
     """
     wanted = [item for item in gone if not _comes_by_itself(*item)]
-    # Link scope before the gateways that are reached through it; otherwise the kernel's order (primary addresses first).
+    # Link scope before the gateways that are reached through it; otherwise the kernel's order (primaries first).
     wanted.sort(key=lambda item: -item[1].scope if item[0] == "route" else 0)
     for chosen in ("link", "address", "rule", "route"):
         changes = []
@@ -131,4 +131,3 @@ def _made_by(done: t.Iterable[Change], kind: str, value: t.Any) -> bool:
         rules={value.key: (value,)} if kind == "rule" else {},
     )
     return any(change.kind == kind and change.after is not None and holds(one, kind, change.after) for change in done)
-
