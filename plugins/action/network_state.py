@@ -32,7 +32,7 @@ class ActionModule(ActionBase):
             path = self._find_needle("files", src)
             text = self._loader.get_text_file_contents(path)
         except AnsibleError as error:
-            raise AnsibleActionFail(f"src: {error}") from error
+            raise AnsibleActionFail(f"src: {error}") from None
         documents = _parse(text, path)
         try:
             return [self._templar.template(document) for document in documents]
@@ -50,9 +50,10 @@ class ActionModule(ActionBase):
         try:
             self._templar.template(value)
         except AnsibleError as error:
+            # Not "from error": Ansible would repeat it.
             raise AnsibleActionFail(
                 f"{path}:{_line(text, where)}: {value} cannot be evaluated for this host: {error.message}"
-            ) from error
+            ) from None
 
 
 def _parse(text: str, path: str) -> list[t.Any]:
@@ -71,7 +72,7 @@ def _parse(text: str, path: str) -> list[t.Any]:
         place = f":{mark.line + 1}" if mark else ""
         line = text.splitlines()[mark.line].strip() if mark and mark.line < len(text.splitlines()) else ""
         hint = ' An expression stands in quotes: "{{ variable }}".' if "{{" in line else ""
-        raise AnsibleActionFail(f"{path}{place}: no valid YAML: {problem}.{hint}") from error
+        raise AnsibleActionFail(f"{path}{place}: no valid YAML: {problem}.{hint}") from None
     finally:
         loader.dispose()
     return documents

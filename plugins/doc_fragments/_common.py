@@ -28,6 +28,7 @@ options:
       - The path to the controller, the path to the API server and the default route in use are always protected.
     type: list
     elements: str
+    default: []
   on_conflict:
     description:
       - What to do when an object that an operator made (by hand, by a script, or by a manager's profile) has the same identity
