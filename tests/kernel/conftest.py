@@ -56,6 +56,15 @@ class Netns:
         """What ``ip -j -d`` shows."""
         return t.cast("list[dict[str, t.Any]]", json.loads(self.ip("-j", "-d", *arguments) or "[]"))
 
+    def routes(self, family: str, table: int | str) -> list[dict[str, t.Any]]:
+        """Routes of a table as ``ip`` shows them; a table that does not exist has none. ``family``: ``-4`` or ``-6``."""
+        command = ["ip", "-j", "-d", family, "route", "show", "table", str(table)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if "table does not exist" in done.stderr:
+            return []
+        assert done.returncode == 0, done.stderr
+        return t.cast("list[dict[str, t.Any]]", json.loads(done.stdout or "[]"))
+
     def veth(self, name: str, peer: str, *addresses: str) -> None:
         """A veth pair, both ends up, with addresses on the first."""
         self.batch(
