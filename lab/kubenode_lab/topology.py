@@ -28,7 +28,7 @@ class Network(NamedTuple):
     @property
     def gateway(self) -> str:
         """The router's address on this network."""
-        return f"{self.prefix}.1"
+        return f"{self.prefix}.{host_number(ROUTER)}"
 
     @property
     def subnet(self) -> str:
@@ -75,14 +75,14 @@ def worker_names(count: int) -> list[str]:
     return [f"w{number}" for number in range(1, count + 1)]
 
 
-def host_number(worker: str) -> int:
-    """The last number of a worker's addresses: 101 for w1. The documents' .10 and the DNS server's .53 and .54 stay free."""
-    return 100 + int(worker[1:])
+def host_number(node: str) -> int:
+    """The last number of a node's addresses: 1 for the router, 101 for w1. Of the others the examples and the DNS server take some."""
+    return 1 if node == ROUTER else 100 + int(node[1:])
 
 
 def management_address(node: str) -> str:
     """A worker's or the router's address on the management network."""
-    return MANAGEMENT.gateway if node == ROUTER else f"{MANAGEMENT.prefix}.{host_number(node)}"
+    return f"{MANAGEMENT.prefix}.{host_number(node)}"
 
 
 def port(worker: str, network: Network) -> str:
@@ -90,9 +90,9 @@ def port(worker: str, network: Network) -> str:
     return f"{worker}-{network.name}"
 
 
-def mac(worker: str, network: Network) -> str:
-    """A locally administered MAC address that tells the worker and the network."""
-    return f"02:00:00:00:{NETWORKS.index(network):02x}:{host_number(worker):02x}"
+def mac(node: str, network: Network) -> str:
+    """A locally administered MAC address that tells the node and the network."""
+    return f"02:00:00:00:{NETWORKS.index(network):02x}:{host_number(node):02x}"
 
 
 def router_lines() -> list[str]:
@@ -100,7 +100,8 @@ def router_lines() -> list[str]:
     lines = ["link set lo up"]
     for network in NETWORKS:
         lines += [
-            f"link add {network.name} type bridge mcast_snooping 0",
+            # With an address of its own: a bridge takes a port's, and would change it when that port is told to be silent.
+            f"link add {network.name} address {mac(ROUTER, network)} type bridge mcast_snooping 0",
             f"address add {network.gateway}/24 dev {network.name}",
             f"link set {network.name} up",
         ]

@@ -164,8 +164,3 @@ def _family(
                 rules.append(rule)
     for address in sorted({a.address for a in addresses}):
         rules.append(_rule(spec, family, table, priority)._replace(source="%s/%d" % (address, bits)))
-
-
-def uses_nft(desired: Desired, owned: Owned) -> bool:
-    """Whether the nftables table has to be read: somebody forwards, or did."""
-    return any(spec.forwarded for spec in desired.multi_nic) or any(kind == "nft" for kind, _identity in owned)

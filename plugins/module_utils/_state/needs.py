@@ -34,7 +34,7 @@ def needs(desired: Desired, owned: Owned, root: str = "/") -> Need:
         from ansible_collections.kubenode.network.plugins.module_utils._state.system_target import files_needed
 
         files += files_needed(desired, owned, root)
-    return Need(kernel, tables, tuple(dict.fromkeys(files)), nft=bool(desired.multi_nic) or ("nft", "table") in owned)
+    return Need(kernel, tables, tuple(dict.fromkeys(files)), nft=_nft(desired, owned, pruned))
 
 
 def sysctls(desired: Desired, owned: Owned, links: t.Iterable[str]) -> tuple[str, ...]:
@@ -46,9 +46,16 @@ def sysctls(desired: Desired, owned: Owned, links: t.Iterable[str]) -> tuple[str
     return sysctls_needed(desired, owned, links)
 
 
+def _nft(desired: Desired, owned: Owned, pruned: t.AbstractSet[str]) -> bool:
+    """Whether our nftables table is concerned: somebody declares forwarded replies, or may let go of them."""
+    if any(spec.forwarded for spec in desired.multi_nic):
+        return True
+    return bool("nft" in pruned or desired.multi_nic) and any(kind == "nft" for kind, _interface in owned)
+
+
 def _system(desired: Desired, owned: Owned, pruned: t.AbstractSet[str]) -> bool:
     """Whether the declaration is about files or sysctls too."""
     return bool(
-        desired.resolver or desired.tables or desired.sysctls or desired.hosts is not None
+        desired.resolver or desired.tables or desired.multi_nic or desired.sysctls or desired.hosts is not None
         or desired.nsswitch_hosts is not None or (pruned and any(kind not in _KERNEL_KINDS for kind, _key in owned))
     )  # fmt: skip

@@ -9,6 +9,7 @@ Nothing of the changing half is imported before there is something to change.
 from __future__ import annotations
 
 import gc
+import os
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import NetlinkError
@@ -122,7 +123,12 @@ def _plan(
     from ansible_collections.kubenode.network.plugins.module_utils._state.resolve import resolve
 
     target = resolve(desired, state, owned)
-    networks = find_networks(state.links, desired.cluster_cidrs)
+    cidrs = desired.cluster_cidrs
+    if os.path.isdir(os.path.join(root, "etc/cni/net.d")):
+        from ansible_collections.kubenode.network.plugins.module_utils._state.cni_files import pod_cidrs
+
+        cidrs += pod_cidrs(root)
+    networks = find_networks(state.links, cidrs)
     arguments = (options.on_conflict, options.allow_default_override, options.protect, _Peers(root))
     made = plan(state, target, owned, networks, *arguments)
     if made.changes and need.kernel:
