@@ -357,9 +357,9 @@ class Executor:
     # --- links ---
 
     def _link(self, change: Change) -> None:
-        from ansible_collections.kubenode.network.plugins.module_utils._netlink import link_kinds
-
         before, after = change.before, change.after
+        if after is None or before is None or before.data != after.data:
+            from ansible_collections.kubenode.network.plugins.module_utils._netlink import link_kinds
         if after is None:
             link_kinds.delete_link(before)
         elif before is None:
