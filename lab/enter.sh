@@ -19,6 +19,7 @@ is_started_at() {
 
 node=${1:?usage: enter.sh NODE [ARGUMENTS OF SH]}
 shift
+# shellcheck source=lab/dir.sh
 . "${0%/*}/dir.sh"
 
 [ -e "$KUBENODE_LAB_DIR/nodes" ] || fail "no lab is up in $KUBENODE_LAB_DIR; bring one up with: scripts/lab up"
@@ -26,6 +27,7 @@ shift
 case $node in
   */* | .*) fail "'$node' is not the name of a node" ;;
 esac
+# shellcheck disable=SC2012  # names of nodes are words
 [ -e "$KUBENODE_LAB_DIR/nodes/$node" ] ||
   fail "the lab in $KUBENODE_LAB_DIR has no node '$node'; it has: $(cd "$KUBENODE_LAB_DIR/nodes" && ls -v | tr '\n' ' ')"
 

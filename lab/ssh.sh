@@ -10,6 +10,7 @@
 here=${0%/*}
 # A link in a lab's folder, beside an inventory, means that lab.
 [ ! -e "$here/nodes" ] || KUBENODE_LAB_DIR=$here
+# shellcheck source=lab/dir.sh
 . "$here/dir.sh"
 
 while getopts 46AaCfGgKkMNnqsTtVvXxYyB:b:c:D:E:e:F:I:i:J:L:l:m:O:o:P:p:Q:R:S:W:w: option; do

@@ -49,7 +49,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/lab",
-        description="A lab of Kubernetes workers with three NICs each and a router, made of network namespaces on this machine.",
+        description="A lab on this machine: workers with three NICs each and a router, made of network namespaces.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -81,8 +81,8 @@ def _parser() -> argparse.ArgumentParser:
             "what",
             nargs="*",
             metavar="WHAT",
-            help="a network or its gateway (what comes from there is dropped, as if the router were off), or any other address or prefix "
-            "(what the router forwards or answers to or from it)",
+            help="a network or its gateway: what comes from there is dropped, as if the router were off; or another "
+            "address or prefix: what the router would forward or answer to or from it",
         )
         drop.add_argument(
             "--from",

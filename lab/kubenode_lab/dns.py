@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lab's DNS server: A records of one zone over UDP and TCP, from a table. It asks nobody else and knows nothing else."""
+"""The lab's DNS server: A records of one zone over UDP and TCP, from a table. It asks nobody and knows nothing else."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _soa() -> bytes:
 
 
 class Server:
-    """UDP and TCP sockets on each of the addresses; serve() answers on them for ever. Raises OSError where one is taken."""
+    """UDP and TCP sockets on each of the addresses, for serve() to answer on. Raises OSError where one is taken."""
 
     def __init__(self, addresses: Iterable[str], port: int, records: Mapping[str, str]) -> None:
         self._records = records

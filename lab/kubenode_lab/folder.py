@@ -28,7 +28,7 @@ END_TIMEOUT = 20.0
 
 
 class Process(NamedTuple):
-    """A process of the lab, by its pid on the machine and its start time (clock ticks after boot), which no later one shares."""
+    """A process, by its pid on the machine and its start time in clock ticks after boot, which no later one shares."""
 
     pid: int
     start: int
@@ -65,7 +65,7 @@ def _start_time(pid: int) -> int | None:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # proc_pid_stat(5): the name in brackets may hold anything; the state follows as field 3, the start time is field 22.
+    # proc_pid_stat(5): the name in brackets may hold anything; the state follows as field 3, the start time is 22nd.
     fields = text.rpartition(")")[2].split()
     return None if fields[0] in "ZX" else int(fields[19])
 
@@ -81,7 +81,7 @@ class Record(NamedTuple):
 
 
 class Folder:
-    """The folder named by KUBENODE_LAB_DIR. A lock on it is held by the supervisor, so the lab is up as long as it is locked."""
+    """The folder named by KUBENODE_LAB_DIR. The supervisor holds a lock on it for as long as the lab is up."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -91,7 +91,8 @@ class Folder:
         """Create, lock and empty the folder for a new lab. Raises LabError when a lab holds it or it is not ours."""
         if any(character.isspace() or character in ":,'\"\\" for character in str(self.path)):
             raise LabError(
-                f"the lab's folder {str(self.path)!r} has characters that mount options and shells take apart; name another"
+                f"the lab's folder {str(self.path)!r} has characters that shells and mount options take apart; "
+                "name another one in KUBENODE_LAB_DIR"
             )
         while True:
             try:
@@ -105,8 +106,8 @@ class Folder:
                 raise LabError(f"another 'scripts/lab up' is at work in {self.path}")
             if record.supervisor.is_running():
                 raise LabError(
-                    f"a lab with {record.workers} workers is already up in {self.path}; take it down with 'scripts/lab down', "
-                    "or name another folder in KUBENODE_LAB_DIR for a second one"
+                    f"a lab with {record.workers} workers is already up in {self.path}; take it down with "
+                    "'scripts/lab down', or name another folder in KUBENODE_LAB_DIR for a second one"
                 )
             time.sleep(0.02)
         if os.listdir(self.path) and not (self.path / _MARKER).exists():
@@ -157,7 +158,7 @@ class Folder:
         part.rename(self.path / _RECORD)
 
     def wait_until_free(self) -> bool:
-        """Lock the folder as soon as the lab's last process has let go of it. False where there is no folder. Raises LabError."""
+        """Lock the folder once the lab's processes let go of it. False where there is no folder. Raises LabError."""
         deadline = time.monotonic() + END_TIMEOUT
         while time.monotonic() < deadline:
             try:
@@ -175,7 +176,7 @@ class Folder:
         return (self.path / _MARKER).exists()
 
     def _lock(self) -> bool:
-        """Take the lock, if it is free. Raises FileNotFoundError without a folder, LabError when it is somebody else's."""
+        """Take the lock, if it is free. Raises FileNotFoundError without a folder, LabError for somebody else's."""
         self._check_owner()
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:

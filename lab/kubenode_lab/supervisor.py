@@ -8,10 +8,10 @@
                                               ├─ sleep (w1) ...
                                               └─ DNS server
 
-The supervisor is the first process of a pid namespace and every node the first of one below it: the kernel ends all of a namespace
-with its first process, however that ends, so a kill of the supervisor is the end of the lab, and a kill of a node's `sleep` the end
-of the node. Their network and mount namespaces go with them. Until `up` has published the lab, its own end is
-the launcher's and the launcher's the supervisor's (PR_SET_PDEATHSIG).
+The supervisor is the first process of a pid namespace and every node the first of one below it: the kernel ends all of
+a namespace with its first process, however that ends, so a kill of the supervisor is the end of the lab, and a kill of
+a node's `sleep` the end of the node. Their network and mount namespaces go with them. Until `up` has published the lab,
+its end is also the launcher's, and the launcher's the supervisor's (PR_SET_PDEATHSIG).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _USER_NAMESPACES = f"--user --preserve-credentials {_NAMESPACES}"
 
 
 class Processes(NamedTuple):
-    """The pids, as the machine sees them, of a lab that came up, and the options of nsenter(1) that lead into its nodes."""
+    """The pids of a lab that came up, as the machine sees them, and the options of nsenter(1) that lead into a node."""
 
     supervisor: int
     dns: int
@@ -47,7 +47,7 @@ class Processes(NamedTuple):
 
 
 class Start:
-    """A lab that comes up: wait_until_up(), then let_go() to have it stay when the caller ends; else it ends with the caller."""
+    """A lab that comes up: wait_until_up(), then let_go(), without which it ends with the caller."""
 
     def __init__(self, lab: str, workers: int) -> None:
         self._privileged = syscalls.may_make_namespaces()
@@ -103,7 +103,7 @@ def _guarded(remote: socket.socket, work: Callable[[], None]) -> NoReturn:
     """Run work in a forked process that must never return to its parent's code; tell of its error on remote."""
     try:
         work()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  (the last frame of a process: its error goes to who waits for it)
         if not isinstance(error, LabError):
             traceback.print_exc()
         with contextlib.suppress(OSError):
@@ -233,7 +233,7 @@ def _become_node(
     try:
         os.close(linked[1])
         node.run(name, lab, overlay, remote, ready, linked[0])
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  (the last frame of a process: its error goes to who waits for it)
         os.write(ready, f"!{_describe(error)}".encode())
         os._exit(1)
 

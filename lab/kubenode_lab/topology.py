@@ -28,7 +28,7 @@ class Network(NamedTuple):
     @property
     def gateway(self) -> str:
         """The router's address on this network."""
-        return f"{self.prefix}.{host_number(ROUTER)}"
+        return f"{self.prefix}.1"
 
     @property
     def subnet(self) -> str:
@@ -36,24 +36,26 @@ class Network(NamedTuple):
         return f"{self.prefix}.0/24"
 
 
-# Where Ansible's connections come from, as far as the workers can tell: beyond the default route, so that the way back depends on it.
+# Where Ansible's connections come from, as far as a worker can tell: beyond the default route, so that the way back
+# depends on it.
 CONTROLLER = "198.51.100.10"
 MANAGEMENT = Network("management", "ens192", "192.168.100", (CONTROLLER,))
 DATA = Network("data", "ens224", "10.100.0", ("10.200.0.1", "10.50.0.1", "203.0.113.1"))
 EXTERNAL = Network("external", "ens256", "172.16.0", ("203.0.113.1",))
 NETWORKS = (MANAGEMENT, DATA, EXTERNAL)
 DNS_ADDRESSES = ("10.100.0.53", "10.100.0.54")
-# A worker starts with this resolver, where nothing listens: the router refuses at once, so that nothing waits for a timeout.
+# A worker starts with this resolver, where nothing listens: the router refuses at once, and nobody waits for a timeout.
 FIRST_RESOLVER = MANAGEMENT.gateway
 
-# The order of the router's rules. A drop comes before everything, the kernel's own table of local addresses after what closes
-# a network; ip-rule(8) puts that table at 0, where nothing could come before it.
+# The order of the router's rules. A drop comes before everything, the table of local addresses after what closes a
+# network; the kernel puts that table at 0, where nothing could come before it (ip-rule(8)).
 DROP_PRIORITY = 10
 CLOSE_PRIORITY = 20
 LOCAL_PRIORITY = 100
 
-# The workers are hosts (no forwarding) with the loose reverse-path filter that systemd sets; the router is neither picky nor
-# helpful: a redirect would teach a worker a route that no document holds. Set because a new namespace inherits the machine's.
+# Set because a new namespace may inherit the machine's. The workers are hosts (no forwarding) with the loose
+# reverse-path filter that systemd sets. The router is neither picky nor helpful: a redirect would teach a worker a
+# route that no document holds.
 WORKER_SYSCTLS = {
     "net/ipv4/ip_forward": "0",
     "net/ipv4/conf/all/rp_filter": "0",
@@ -76,7 +78,7 @@ def worker_names(count: int) -> list[str]:
 
 
 def host_number(node: str) -> int:
-    """The last number of a node's addresses: 1 for the router, 101 for w1. Of the others the examples and the DNS server take some."""
+    """The last number of a node's addresses: 1 for the router, 101 for w1. Examples and DNS have some in between."""
     return 1 if node == ROUTER else 100 + int(node[1:])
 
 
@@ -100,7 +102,7 @@ def router_lines() -> list[str]:
     lines = ["link set lo up"]
     for network in NETWORKS:
         lines += [
-            # With an address of its own: a bridge takes a port's, and would change it when that port is told to be silent.
+            # With an address of its own: a bridge takes a port's, and another one when that port is taken out.
             f"link add {network.name} address {mac(ROUTER, network)} type bridge mcast_snooping 0",
             f"address add {network.gateway}/24 dev {network.name}",
             f"link set {network.name} up",

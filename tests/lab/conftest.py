@@ -66,7 +66,7 @@ class Lab:
         return json.loads((self.dir / "lab.json").read_text(encoding="ascii"))
 
     def processes(self) -> list[int]:
-        """The pids of all processes on the machine that `scripts/lab up` of this folder has started, whatever became of them."""
+        """The pids of all processes that `scripts/lab up` of this folder has started, whatever became of them."""
         mark = f"KUBENODE_LAB_DIR={self.dir}".encode()
         found = []
         for entry in Path("/proc").iterdir():
@@ -95,7 +95,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def new_lab(tmp_path: Path) -> Iterator[LabMaker]:
-    """A function that brings up another lab for the test alone: new_lab(workers=1, name="lab"); with workers=0 it stays down."""
+    """new_lab(workers=1, name="lab") brings up a lab for the test alone; with workers=0 it stays down."""
     made = []
 
     def make(workers: int = 1, name: str = "lab") -> Lab:

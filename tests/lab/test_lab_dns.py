@@ -15,7 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "lab"))
 
-from kubenode_lab.dns import answer  # noqa: E402
+from kubenode_lab.dns import answer
 
 RECORDS = {"r1.storage.internal.example.com": "10.200.0.1"}
 A, AAAA, ANY, CHAOS = 1, 28, 255, 3

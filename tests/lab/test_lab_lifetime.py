@@ -41,7 +41,8 @@ def blocking_ip(folder: Path, call: int) -> Path:
     script = folder / "ip"
     script.write_text(
         f"#!/bin/sh\necho x >> {folder}/calls\n"
-        f'if [ $(wc -l < {folder}/calls) -ge {call} ]; then touch {folder}/blocked; exec sleep 600; fi\nexec {real} "$@"\n',
+        f"if [ $(wc -l < {folder}/calls) -ge {call} ]; then touch {folder}/blocked; exec sleep 600; fi\n"
+        f'exec {real} "$@"\n',
         encoding="utf-8",
     )
     script.chmod(0o755)
@@ -179,7 +180,8 @@ def test_a_failing_up_says_why_and_leaves_nothing(new_lab: LabMaker, tmp_path: P
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "ip").write_text(
-        "#!/bin/sh\ncat > /dev/null\necho 'RTNETLINK answers: No space left on device'\necho 'Command failed -:3'\nexit 1\n"
+        "#!/bin/sh\ncat > /dev/null\necho 'RTNETLINK answers: No space left on device'\n"
+        "echo 'Command failed -:3'\nexit 1\n"
     )
     (folder / "ip").chmod(0o755)
     lab.env["PATH"] = f"{folder}:{lab.env['PATH']}"

@@ -68,7 +68,8 @@ def test_a_reply_needs_the_rule_that_policy_routing_gives_it(new_lab: LabMaker) 
     lab = new_lab()
     lab.sh(
         "w1",
-        "ip address add 172.16.0.101/24 dev ens256; ip link set ens256 up; ip route add default via 172.16.0.1 table 100",
+        "ip address add 172.16.0.101/24 dev ens256; ip link set ens256 up;"
+        "ip route add default via 172.16.0.1 table 100",
     )
     assert not lab.pings("w1", "203.0.113.1", "-I", "172.16.0.101")
     lab.sh("w1", "ip rule add from 172.16.0.0/24 table 100 priority 100")
@@ -78,7 +79,8 @@ def test_a_reply_needs_the_rule_that_policy_routing_gives_it(new_lab: LabMaker) 
 def test_names_are_resolved_once_resolv_conf_says_where(addressed: Lab) -> None:
     addressed.sh(
         "w1",
-        "printf '%s\\n' 'search storage.internal.example.com internal.example.com' 'nameserver 10.100.0.53' > /etc/resolv.conf;"
+        "echo 'search storage.internal.example.com internal.example.com' > /etc/resolv.conf;"
+        "echo 'nameserver 10.100.0.53' >> /etc/resolv.conf;"
         "printf 'hosts: files dns\\n' > /etc/nsswitch.conf",
     )
     assert addressed.sh("w1", "getent ahostsv4 r1 | head -n 1").split()[0] == "10.200.0.1"
