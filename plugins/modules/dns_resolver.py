@@ -80,22 +80,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 before:
-  description: What the plan touches as it was, in the terms of the options.
+  description: Always empty, as text files have no place among the options. C(--diff) shows them.
   type: dict
   returned: success
-  sample:
-    dns-resolver:
-      servers:
-        - 192.168.100.1
 after:
-  description: The same as it is afterwards; in check mode as it would be.
+  description: Always empty, as text files have no place among the options. C(--diff) shows them.
   type: dict
   returned: success
-  sample:
-    dns-resolver:
-      servers:
-        - 10.100.0.53
-        - 10.100.0.54
 plan:
   description: The steps in the order in which they are carried out, one line each, in the words of C(ip).
   type: list

@@ -278,23 +278,24 @@ matched:
   type: bool
   returned: success
 before:
-  description: What the plan touches as it was, as a desired state.
+  description:
+    - The interfaces, routes, rules and sysctls that the plan touches as they were, in the terms of the modules M(kubenode.network.interfaces),
+      M(kubenode.network.static_routes) and M(kubenode.network.route_rules). Text files are shown by C(--diff).
   type: dict
   returned: success
   sample:
-    routes:
-      config: []
+    routes: []
 after:
   description: The same as it is afterwards; in check mode as it would be.
   type: dict
   returned: success
   sample:
     routes:
-      config:
-        - destination: 10.200.0.0/16
-          next_hop_address: 10.100.0.1
-          next_hop_interface: ens224
-          metric: 100
+      - destination: 10.200.0.0/16
+        next_hop_address: 10.100.0.1
+        next_hop_interface: ens224
+        metric: 100
+        table: 254
 evidence:
   description: The kernel's answers to O(paths).
   type: list

@@ -71,11 +71,66 @@ running:
           next_hop_address: 10.100.0.1
           next_hop_interface: ens224
           metric: 100
+tables:
+  description: Names of routing tables on this node, as O(kubenode.network.network_state#module:tables) takes them.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - id: 100
+      name: external
 owners:
-  description: What each owner has declared on this node, one line per object in the words of C(ip).
+  description:
+    - What each owner has declared on this node, one line per object in the words of C(ip). What was declared without an owner is under the
+      empty name.
   type: dict
   returned: success
   sample:
     worker-routes:
-      - 10.200.0.0/16 via 10.100.0.1 dev ens224 metric 100
+      - route 10.200.0.0/16 via 10.100.0.1 dev ens224 metric 100
+summary:
+  description: A table for people. Each rule in the order in which the kernel asks them, the table it leads to, and the routes there.
+  type: list
+  elements: str
+  returned: success
+resolver_owner:
+  description: Who writes C(/etc/resolv.conf), and how that was found.
+  type: dict
+  returned: success
+  contains:
+    name:
+      description: Name of the manager, or V(nobody) for a plain file.
+      type: str
+      returned: success
+    path:
+      description: The file.
+      type: str
+      returned: success
+    evidence:
+      description: What tells the owner.
+      type: str
+      returned: success
+    way_out:
+      description: How that manager's own resolver settings are made.
+      type: str
+      returned: success
+  sample:
+    name: nobody
+    path: /etc/resolv.conf
+    evidence: it is a plain file
 """
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.kubenode.network.plugins.module_utils._state.gather import node_state, run_info_module
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"include_foreign": {"type": "bool", "default": False}}, supports_check_mode=True
+    )
+    run_info_module(module, lambda params: node_state(params["include_foreign"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -64,6 +64,8 @@ def run_module(
     except NetlinkError as error:
         module.fail_json(msg=f"the kernel's network state could not be read: {error}", **(extra or {}))
     else:
+        for warning in result.pop("warnings"):
+            module.warn(warning)
         module.exit_json(**{**(extra or {}), **result})
     raise AssertionError("exit_json and fail_json end the process")
 

@@ -4,7 +4,8 @@
 """Kernel settings below ``net.``: their names, what they mean together, their file for the next boot, and /proc/sys.
 
 Keys are written as in sysctl.d(5): dots between the parts, and a dot inside an interface's name as a slash
-(``net.ipv4.conf.ens224/100.rp_filter``). ``read`` , ``write`` and ``collateral`` touch /proc/sys; the rest is pure.
+(``net.ipv4.conf.ens224/100.rp_filter``). ``read`` and ``write`` touch /proc/sys, ``later_files``
+lists folders; the rest is pure.
 """
 
 from __future__ import annotations
@@ -26,14 +27,12 @@ LAST_FILE = "/etc/sysctl.conf"
 
 _HEADER = "# Written by kubenode.network: kernel settings and their owners.\n"
 _OF_INTERFACE = re.compile(r"(net\.ipv[46]\.(?:conf|neigh))\.(.+)\.([^./]+)\Z")
-# These set the same setting of every interface, and more (net/ipv4/devinet.c: inet_forward_change; net/ipv6/addrconf.c:
-# addrconf_forward_change; Documentation/networking/ip-sysctl.rst).
-_MASTERS = {
-    "net.ipv4.ip_forward": ("ipv4", ("forwarding", "accept_redirects")),
-    "net.ipv4.conf.all.forwarding": ("ipv4", ("forwarding", "accept_redirects")),
-    "net.ipv6.conf.all.forwarding": ("ipv6", ("forwarding",)),
-}
+# These set the same setting of every interface (net/ipv4/devinet.c: inet_forward_change; net/ipv6/addrconf.c).
+_MASTERS = ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding", "net.ipv6.conf.all.forwarding")
+# linux/rtnetlink.h
+_RTPROT_KERNEL = 2
 _RTPROT_RA = 9
+_AF_INET6 = 10
 
 
 def normalised(specs: t.Iterable[SysctlSpec]) -> tuple[SysctlSpec, ...]:
@@ -43,25 +42,26 @@ def normalised(specs: t.Iterable[SysctlSpec]) -> tuple[SysctlSpec, ...]:
     """
     seen: dict[str, SysctlSpec] = {}
     result = []
-    for spec in specs:
-        spec = spec._replace(key=dotted(spec.key, spec.origin), value=squeezed(spec.value))
+    for given in specs:
+        spec = given._replace(key=dotted(given.key, given.origin), value=squeezed(given.value))
         if not spec.value or not spec.value.isprintable():
-            raise StateError(
-                f"{spec.origin}: value {spec.value!r} of {spec.key}: expected numbers or words in one line"
-            )
+            raise StateError(f"{spec.origin}: value {given.value!r} of {spec.key}: expected numbers or words")
         same = "net.ipv4.conf.all.forwarding" if spec.key == "net.ipv4.ip_forward" else spec.key
         other = seen.setdefault(same, spec)
         if other.value != spec.value:
             raise StateError(
-                f"{other.origin} wants {other.key} = {other.value}, {spec.origin} wants {spec.key} = {spec.value}: expected "
-                "one value"
+                f"{other.origin} wants {other.key} = {other.value}, {spec.origin} wants {spec.key} = {spec.value}: "
+                "expected one value"
             )
         result.append(spec)
     return tuple(sorted(result, key=lambda spec: rank(spec.key)))
 
 
 def dotted(key: str, origin: str) -> str:
-    """The key with dots between its parts, from that form, from sysctl's slash form, or with dots in an interface's name."""
+    """The key with dots between its parts, also from slashes and from an interface's name with its dots.
+
+    Raises StateError for a key outside of ``PREFIXES``.
+    """
     key = key.strip()
     separator = re.search(r"[./]", key)
     if separator and separator.group() == "/":
@@ -76,8 +76,8 @@ def dotted(key: str, origin: str) -> str:
         or {".", ".."} & set(parts)
     ):
         raise StateError(
-            f"{origin}: sysctl {key!r}: expected a key below {', '.join(PREFIXES)} such as net.ipv4.conf.ens224.rp_filter (a dot "
-            "in an interface's name is written as a slash)"
+            f"{origin}: sysctl {key!r}: expected a key below {', '.join(PREFIXES)} such as "
+            "net.ipv4.conf.ens224.rp_filter (a dot in an interface's name is written as a slash)"
         )
     return key
 
@@ -88,6 +88,17 @@ _SWAP = str.maketrans("./", "/.")
 def squeezed(value: str) -> str:
     """Blanks and tabs as one blank: the kernel answers ``32768<TAB>60999`` for ``32768 60999``."""
     return " ".join(value.split())
+
+
+def interface_of(key: str) -> str | None:
+    """The interface that a key is about."""
+    found = _OF_INTERFACE.match(key)
+    return found.group(2).replace("/", ".") if found else None
+
+
+def is_later(path: str) -> bool:
+    """Whether ``later_files`` may have named this path."""
+    return path == LAST_FILE or (path.rpartition("/")[0] in FOLDERS and path != PATH)
 
 
 def rank(key: str) -> int:
@@ -148,16 +159,12 @@ def check(values: t.Mapping[str, str], state: State, multi_nic: t.Iterable[str] 
     """Judge ``values`` (key -> value as it shall be) with what the node has; the warnings that they deserve.
 
     ``multi_nic``: interfaces whose replies go back the way the request came.
-    Raises StateError where a value would take away routes: IPv6 forwarding a router-advertised default route, disable_ipv6 the
-    addresses and routes of others.
+    Raises StateError where a value would take away routes: IPv6 forwarding a router-advertised default route,
+    disable_ipv6 the addresses and routes of others.
     """
     for key, value in values.items():
-        current = state.sysctls.get(key)
-        if key.endswith(".disable_ipv6") and value != "0" and current == "0":
-            raise StateError(
-                f"sysctl {key} = {value} removes every IPv6 address and route there, those of others too, and nothing puts them "
-                "back: remove the addresses by interfaces instead, or set it at installation"
-            )
+        if key.endswith(".disable_ipv6") and value != "0" and state.sysctls.get(key) == "0":
+            _check_disable_ipv6(key, value, state)
         if re.match(r"net\.ipv6\.conf\..*\.forwarding\Z", key) and value != "0":
             _check_router_advertisements(key, values, state)
     return _rp_filter_warnings(values, state, multi_nic)
@@ -166,7 +173,7 @@ def check(values: t.Mapping[str, str], state: State, multi_nic: t.Iterable[str] 
 def needed(
     specs: t.Iterable[SysctlSpec], interfaces: t.Iterable[str], multi_nic: t.Iterable[str] = ()
 ) -> tuple[str, ...]:
-    """The keys whose values ``check`` looks at, the declared ones included; ``interfaces``: names of the node's links."""
+    """The keys whose values ``check`` looks at, the declared ones included; ``interfaces``: the node's links."""
     keys = {spec.key: None for spec in specs}
     names = {spec.key.split(".")[3] for spec in specs if spec.key.endswith(".rp_filter")} - {"all", "default"}
     names |= {name.replace(".", "/") for name in multi_nic}
@@ -207,28 +214,6 @@ def write(key: str, value: str, root: str = "/") -> None:
         raise StateError(f"the kernel refused sysctl {key} = {value}: {error.strerror}{hint}") from error
 
 
-def collateral(keys: t.Iterable[str], root: str = "/") -> dict[str, str]:
-    """What the kernel sets along with ``keys``, as it is now: to be written back after ``keys`` are, when they are undone."""
-    result: dict[str, str] = {}
-    for key in keys:
-        family, settings = _MASTERS.get(key, ("", ()))
-        if not settings:
-            continue
-        try:
-            interfaces = sorted(
-                os.listdir(os.path.join(root, "proc/sys/net", family, "conf")), key=lambda name: name != "all"
-            )
-        except OSError:
-            continue
-        for interface in interfaces:
-            for setting in settings:
-                other = f"net.{family}.conf.{interface.replace('.', '/')}.{setting}"
-                value = read(other, root)
-                if value is not None:
-                    result[other] = value
-    return result
-
-
 def _path(key: str, root: str) -> str:
     return os.path.join(root, "proc/sys", key.translate(_SWAP))
 
@@ -241,13 +226,35 @@ def _check_router_advertisements(key: str, values: t.Mapping[str, str], state: S
                 continue
             for name in {hop.interface for hop in route.next_hops if hop.interface}:
                 accept = f"net.ipv6.conf.{name.replace('.', '/')}.accept_ra"
-                # 0: a daemon (NetworkManager, networkd) listens to advertisements itself, whatever the kernel forwards.
+                # 0: a daemon (NetworkManager, networkd) listens itself, whatever the kernel forwards.
                 if scope in ("all", name) and values.get(accept, state.sysctls.get(accept) or "1") == "1":
                     raise StateError(
                         f"sysctl {key} = {values[key]} would remove the IPv6 default route that {name} has from router "
-                        f"advertisements: a forwarding node ignores them. Set {accept}: 2 along with it, or add a static default "
-                        "route first"
+                        f"advertisements: a forwarding node ignores them. Set {accept} = 2 along with it, or add a "
+                        "static default route first"
                     )
+
+
+def _check_disable_ipv6(key: str, value: str, state: State) -> None:
+    name = interface_of(key)
+    lost = [
+        f"{address.address} on {address.interface}"
+        for address in state.addresses.values()
+        if address.family == _AF_INET6 and address.scope == 0 and name in (address.interface, "all")
+    ]
+    lost += [
+        f"route {route.destination}"
+        for routes in state.routes.values()
+        for route in routes
+        if route.family == _AF_INET6
+        and route.protocol != _RTPROT_KERNEL
+        and name in ("all", *(hop.interface for hop in route.next_hops))
+    ]
+    if lost:
+        raise StateError(
+            f"sysctl {key} = {value} makes the kernel drop IPv6 addresses and routes, whoever made them: "
+            f"{', '.join(lost[:5])}. Remove them first"
+        )
 
 
 def _rp_filter_warnings(values: t.Mapping[str, str], state: State, multi_nic: t.Iterable[str]) -> list[str]:
@@ -266,15 +273,15 @@ def _rp_filter_warnings(values: t.Mapping[str, str], state: State, multi_nic: t.
     for name in sorted(listed - {"all", "default"}):
         if everywhere > value(name):
             warnings.append(
-                f"rp_filter {value(name)} of {name.replace('/', '.')} has no effect: the kernel takes the larger of it and "
-                f"net.ipv4.conf.all.rp_filter, which is {everywhere}"
+                f"rp_filter {value(name)} of {name.replace('/', '.')} has no effect: the kernel takes the larger of it "
+                f"and net.ipv4.conf.all.rp_filter, which is {everywhere}"
             )
     several = len({address.interface for address in state.addresses.values() if address.interface != "lo"}) > 1
     asked = {name.replace(".", "/") for name in multi_nic}
     strict = sorted(name for name in names | asked if max(everywhere, value(name)) == 1 and (several or name in asked))
     if strict:
         warnings.append(
-            f"rp_filter is strict (1) on {', '.join(strict).replace('/', '.')} of a node with several NICs: the kernel silently "
-            "drops packets whose way back leads through another NIC; 2 (loose) keeps them"
+            f"rp_filter is strict (1) on {', '.join(strict).replace('/', '.')} of a node with several NICs: the kernel "
+            "silently drops packets whose way back leads through another NIC; 2 (loose) keeps them"
         )
     return warnings
