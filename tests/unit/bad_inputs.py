@@ -121,6 +121,8 @@ BAD_INPUTS: list[Bad] = [
     route("routes[0].metric", "1.5", metric=1.5),
     route("routes[0].table", "253", "255", table=255),
     route("routes[0].table", "the kernel's", table="default"),
+    route("routes[0].table", "the kernel's", table="local", state="absent"),
+    route("routes[0].destination", "found 0", destination=0, state="absent"),
     route("routes[0].table", "4294967295", table=4294967296),
     route("routing table 'storage'", "no number", table="storage"),
     route("routes[0].table", "name of a routing table", table="my table"),
