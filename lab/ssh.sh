@@ -5,7 +5,7 @@
 
 # ssh(1) into a node of the running lab, as far as Ansible's ssh connection needs one: ssh.sh [OPTIONS OF SSH] NODE [COMMAND...].
 # Through it whatever Ansible does happens inside of the node, `raw` and copied files included, and a module sees what it
-# sees over the network: a bare environment and SSH_CONNECTION.
+# sees over the network: a bare environment, SSH_CONNECTION and a home folder, which is in the lab's.
 
 here=${0%/*}
 # A link in a lab's folder, beside an inventory, means that lab.
@@ -24,5 +24,5 @@ connection=
 # A node that does not exist is what enter.sh tells about.
 { read -r _ && read -r connection; } 2> /dev/null < "$KUBENODE_LAB_DIR/nodes/$node"
 [ $# -eq 0 ] || set -- -c "$*"
-exec env -i HOME="${HOME:-/}" LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM="${TERM:-dumb}" \
+exec env -i HOME="$KUBENODE_LAB_DIR/home/$node" LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM="${TERM:-dumb}" \
   KUBENODE_LAB_DIR="$KUBENODE_LAB_DIR" SSH_CONNECTION="$connection" "$here/enter.sh" "$node" "$@"

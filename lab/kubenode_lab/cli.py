@@ -145,7 +145,8 @@ def _write_entries(folder: Folder, workers: int) -> Path:
     """The inventory of this lab, beside the variables and scripts that the one in the checkout uses."""
     for name in ("group_vars", "dir.sh", "enter.sh", "ssh.sh"):
         (folder.path / name).symlink_to(_LAB / name)
-    (folder.path / "tmp").mkdir()
+    for name in (topology.ROUTER, *topology.worker_names(workers)):
+        (folder.path / "home" / name).mkdir(parents=True)
     inventory = folder.path / "inventory.yml"
     inventory.write_text(topology.inventory(workers), encoding="ascii")
     return inventory

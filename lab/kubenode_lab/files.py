@@ -36,7 +36,7 @@ _LEFT_OUT = frozenset(
 
 
 def prepare() -> str | None:
-    """Make the /etc that all nodes start from in ./etc; return the options of an overlay over it, or None for no overlay.
+    """Make the /etc that nodes start from in ./etc; return the options of an overlay over it, or None for no overlay.
 
     The copy is ours from the first to the last file: in a user namespace the machine's own files belong to nobody, and
     an overlay over them could not be written to.

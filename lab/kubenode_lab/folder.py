@@ -94,6 +94,7 @@ class Folder:
                 f"the lab's folder {str(self.path)!r} has characters that shells and mount options take apart; "
                 "name another one in KUBENODE_LAB_DIR"
             )
+        deadline = time.monotonic() + END_TIMEOUT
         while True:
             try:
                 self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -102,8 +103,8 @@ class Folder:
             if self._lock():
                 break
             record = self.record()
-            if record is None:
-                raise LabError(f"another 'scripts/lab up' is at work in {self.path}")
+            if record is None or time.monotonic() > deadline:
+                raise LabError(f"another 'scripts/lab up' or 'down' is at work in {self.path}")
             if record.supervisor.is_running():
                 raise LabError(
                     f"a lab with {record.workers} workers is already up in {self.path}; take it down with "

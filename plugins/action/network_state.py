@@ -1,7 +1,7 @@
 # Copyright (c) 2026, kubenode.network contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of the modules that change a node: it reads the file of `src`. The rest is the module's."""
+"""The controller's half of the modules that change a node: it reads the files of `src`. The rest is the module's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         # With another document beside it the module has the error to tell.
         if arguments.get("src") and not any(arguments.get(name) for name in ("desired_state", "policies")):
-            arguments["policies"] = self._documents(arguments.pop("src"))
+            files = arguments.pop("src")
+            files = files if isinstance(files, list) else [files]
+            arguments["policies"] = [document for file in files for document in self._documents(file)]
         return self._execute_module(module_name=self._task.action, module_args=arguments, task_vars=task_vars)
 
     def _documents(self, src: str) -> list[t.Any]:

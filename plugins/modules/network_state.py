@@ -45,11 +45,12 @@ options:
     elements: raw
   src:
     description:
-      - A file on the controller with one or several such documents, looked for as other files are (C(files/) of the role, beside the
-        playbook).
+      - Files on the controller with one or several such documents each, looked for as other files are (C(files/) of the role, beside the
+        playbook). All of them are one change.
       - Its values may be Jinja with the task's variables, such as V("{{ data_address }}"), so that one policy serves a pool of nodes. The file is read as YAML first,
         so an expression stands in quotes.
-    type: path
+    type: list
+    elements: path
   node_labels:
     description:
       - Labels of this node, which the C(nodeSelector) of policies is compared with.

@@ -57,7 +57,7 @@ class Netns:
         return t.cast("list[dict[str, t.Any]]", json.loads(self.ip("-j", "-d", *arguments) or "[]"))
 
     def routes(self, family: str, table: int | str) -> list[dict[str, t.Any]]:
-        """Routes of a table as ``ip`` shows them; a table that does not exist has none. ``family``: ``-4`` or ``-6``."""
+        """Routes of a table (family ``-4`` or ``-6``) as ``ip`` shows them; a table that does not exist has none."""
         command = ["ip", "-j", "-d", family, "route", "show", "table", str(table)]
         done = subprocess.run(command, capture_output=True, text=True)
         if "table does not exist" in done.stderr:

@@ -10,10 +10,6 @@ import socket
 import typing as t
 
 import pytest
-
-from hypothesis import HealthCheck, given, note, settings
-from hypothesis import strategies as st
-
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import AF_INET, AF_INET6
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import NextHop, Route
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.routes import (
@@ -25,6 +21,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.routes i
     normalise,
     read_routes,
 )
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
 
 LINK = 253
 VIA_224 = NextHop("ens224", "10.100.0.1")
@@ -202,7 +200,9 @@ ENCAPSULATIONS = {
     "seg6local": "2001:db8:200::/48 encap seg6local action End.DT6 table 254 dev ens224",
     "ip6": "2001:db8:200::/48 encap ip6 id 5 src 2001:db8::1 dst 2001:db8::2 dev ens224",
     "ip": "10.200.0.0/16 encap ip id 100 src 10.100.0.11 dst 10.100.0.1 ttl 9 tos 4 dev ens224",
-    "multipath": "10.200.0.0/16 table 1000 nexthop via 10.100.0.1 encap ip id 7 dst 10.0.0.7 nexthop via 172.16.0.1 weight 2",
+    "multipath": (
+        "10.200.0.0/16 table 1000 nexthop via 10.100.0.1 encap ip id 7 dst 10.0.0.7 nexthop via 172.16.0.1 weight 2"
+    ),
     "mpls": "10.200.0.0/16 encap mpls 100/200 via inet 10.100.0.1",
 }
 

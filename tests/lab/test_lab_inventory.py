@@ -48,7 +48,7 @@ def test_a_play_stays_inside_of_the_workers(new_lab: LabMaker, tmp_path: Path, p
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert not list(Path("/etc").glob("kubenode-test-*"))
-    assert list((lab.dir / "tmp" / "w1").glob("ansible-tmp-*")) == []
+    assert list((lab.dir / "home" / "w1" / ".ansible" / "tmp").iterdir()) == []
 
 
 def test_the_labs_own_inventory_has_all_of_its_workers(new_lab: LabMaker) -> None:

@@ -20,7 +20,7 @@ NETWORKD = "systemd-networkd"
 IFUPDOWN = "ifupdown"
 
 
-def managers(root: str, links: t.Mapping[str, Link]) -> dict[str, str]:
+def managers(links: t.Mapping[str, Link], root: str = "/") -> dict[str, str]:
     """Interface -> manager that configures it: NetworkManager, systemd-networkd, ``netplan (either)`` or ifupdown.
 
     Interfaces that nobody configures are not in the answer; nor are those that NetworkManager merely watches

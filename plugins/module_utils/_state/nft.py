@@ -7,8 +7,8 @@ Connections carry the number of the NIC that their first packet came in by in a 
 in the direction of the reply get the same bits in the packet mark before they are routed, so that a rule
 ``fwmark NUMBER/MASK lookup TABLE`` sends them back out by that NIC. Other bits of both marks are never touched.
 
-``read`` and ``apply`` run ``nft``, the rest is pure. The node's own sockets are served too: a NodePort that leads to a
-pod in the host's network answers from another of the node's addresses.
+``read_table`` and ``apply`` run ``nft``, the rest is pure. The node's own sockets are served too: a NodePort that leads
+to a pod in the host's network answers from another of the node's addresses.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 
 TABLE = "kubenode_network"
 
-# Bits 3 to 6, for 15 NICs. Taken by others (github.com/fwmark/registry): AWS VPC CNI 0x80; Cilium 0xf00 for its magic and
-# 0xff only for the ids of a cluster mesh; the portmap plugin 0x2000; kube-proxy 0x4000 and 0x8000; Calico, Weave and
-# Tailscale within 0xffff0000. Small whole numbers (1, 2 ...) are what people set by hand.
+# Bits 3 to 6, for 15 NICs. Taken by others (github.com/fwmark/registry): AWS VPC CNI 0x80; Cilium 0xf00 for its magic
+# and 0xff only for the ids of a cluster mesh; the portmap plugin 0x2000; kube-proxy 0x4000 and 0x8000; Calico, Weave
+# and Tailscale within 0xffff0000. People set small numbers (1, 2 ...) by hand.
 MASK = 0x78
 _STEP = 0x08
 MAX_INTERFACES = MASK // _STEP
@@ -42,8 +42,8 @@ def assign(interfaces: t.Iterable[str], current: str | None = None) -> dict[str,
     names = list(dict.fromkeys(interfaces))
     if len(names) > MAX_INTERFACES:
         raise StateError(
-            f"multi_nic with forwarded: {len(names)} interfaces, expected at most {MAX_INTERFACES}: the connection mark "
-            f"has bits {MASK:#x} for them"
+            f"multi_nic with forwarded: {len(names)} interfaces, expected at most {MAX_INTERFACES}: the connection "
+            f"mark has bits {MASK:#x} for them"
         )
     for name in names:
         if not re.match(r"[^\s\"*\\]{1,15}\Z", name):
@@ -87,7 +87,7 @@ def overlaps(fwmark: int, fwmask: int) -> bool:
     return bool(fwmark & (fwmask or 0xFFFFFFFF) & MASK)
 
 
-def read() -> str | None:
+def read_table() -> str | None:
     """Our table in the form of ``render``, one that render did not make as nft lists it, None where there is none.
 
     Either text given to ``apply`` makes the table what it was. Raises StateError where ``nft`` is missing or fails.

@@ -29,6 +29,8 @@ KUBELET_CONFIGS = (
     "/var/lib/rancher/rke2/agent/etc/kubelet.conf.d/00-rke2-defaults.conf",
 )
 
+KINDS = frozenset(("host", "table", "sysctl", "resolver", "nsswitch"))
+
 Files = dict[str, tuple[FileState, str]]
 Result = tuple[Files, Owned, tuple[str, ...]]
 """(path -> (as it shall be, why), all records of the kinds that were looked at, warnings)"""
@@ -40,6 +42,7 @@ Tables = dict[str, tuple[TableSpec, frozenset[str]]]
 
 def files_needed(desired: Desired, owned: Owned, root: str = "/") -> tuple[str, ...]:
     """The files that the targets want in ``State.files``; lists folders below ``root``."""
+    owned = _inside(owned)
     result: list[str] = []
     if desired.resolver is not None:
         from ansible_collections.kubenode.network.plugins.module_utils._resolver.owner import evidence_files
@@ -47,15 +50,15 @@ def files_needed(desired: Desired, owned: Owned, root: str = "/") -> tuple[str, 
         result += evidence_files(root)
         if desired.resolver.servers:
             result += KUBELET_CONFIGS
-    if _concerns("host", desired.hosts is not None, owned):
+    if _concerns("host", desired.hosts is not None, desired, owned):
         result.append("/etc/hosts")
     if desired.nsswitch_hosts is not None:
         result.append("/etc/nsswitch.conf")
-    if _concerns("table", desired.tables, owned):
+    if _concerns("table", desired.tables, desired, owned):
         from ansible_collections.kubenode.network.plugins.module_utils._state import tables
 
         result += [*tables.paths(root), tables.PATH]
-    if _concerns("sysctl", desired.sysctls, owned):
+    if _concerns("sysctl", desired.sysctls, desired, owned):
         from ansible_collections.kubenode.network.plugins.module_utils._state import sysctl
 
         result += [sysctl.PATH, *sysctl.later_files(root)]
@@ -65,12 +68,14 @@ def files_needed(desired: Desired, owned: Owned, root: str = "/") -> tuple[str, 
 def sysctls_needed(desired: Desired, owned: Owned, interfaces: t.Iterable[str]) -> tuple[str, ...]:
     """The keys that the targets want in ``State.sysctls``; ``interfaces``: the names of the node's links."""
     multi_nic = [spec.interface for spec in desired.multi_nic]
-    recorded = [name for kind, name in owned if kind == "sysctl"]
-    if not (desired.sysctls or multi_nic or recorded):
+    owned = _inside(owned)
+    concerned = _concerns("sysctl", desired.sysctls, desired, owned)
+    if not concerned and not multi_nic:
         return ()
     from ansible_collections.kubenode.network.plugins.module_utils._state import sysctl
 
     keys = sysctl.needed(sysctl.normalised(desired.sysctls), interfaces, multi_nic)
+    recorded = [name for kind, name in owned if kind == "sysctl"] if concerned else []
     return tuple(dict.fromkeys([*keys, *recorded]))
 
 
@@ -80,23 +85,28 @@ def file_targets(desired: Desired, state: State, owned: Owned) -> Result:
     The records and warnings of sysctls are ``sysctl_targets``'s. Raises StateError for what cannot be, for
     contradictions with other owners or with lines of others, and for a file that a manager writes.
     """
+    owned = _inside(owned)
     files: Files = {}
     warnings: list[str] = []
-    records: Owned = {key: record for key, record in owned.items() if key[0] == "sysctl"}
+    records = _of("sysctl", owned)
     for kind, declared, part in (
         ("resolver", desired.resolver is not None, _resolver),
         ("host", desired.hosts is not None, _hosts),
         ("nsswitch", desired.nsswitch_hosts is not None, _nsswitch),
         ("table", desired.tables, _tables),
     ):
-        mine = {key: record for key, record in owned.items() if key[0] == kind}
-        if declared or mine:
-            more, found, said = part(desired, state, mine)
+        mine = _of(kind, owned)
+        if _concerns(kind, declared, desired, mine):
+            more, mine, said = part(desired, state, mine)
             files.update(more)
-            records.update(found)
             warnings += said
-    if _concerns("sysctl", desired.sysctls, owned):
+        records.update(mine)
+    if _concerns("sysctl", desired.sysctls, desired, owned):
         files.update(_sysctls(desired, state, owned)[1])
+    elif desired.multi_nic:
+        from ansible_collections.kubenode.network.plugins.module_utils._state import sysctl
+
+        warnings += sysctl.check({}, state, [spec.interface for spec in desired.multi_nic])
     return files, records, tuple(warnings)
 
 
@@ -106,6 +116,9 @@ def sysctl_targets(desired: Desired, state: State, owned: Owned) -> tuple[Sysctl
     A value whose last owner let go is among them with what stood before we came, and no owner. Raises StateError as
     ``file_targets`` does, and for values that would take away IPv6 routes.
     """
+    owned = _inside(owned)
+    if not _concerns("sysctl", desired.sysctls, desired, owned):
+        return {}, _of("sysctl", owned), ()
     values, _files, records, warnings = _sysctls(desired, state, owned)
     return values, records, warnings
 
@@ -115,7 +128,7 @@ def _sysctls(desired: Desired, state: State, owned: Owned) -> tuple[Sysctls, Fil
 
     specs = sysctl.normalised(desired.sysctls)
     planned = {link.name for link in desired.interfaces}
-    mine = {key: record for key, record in owned.items() if key[0] == "sysctl"}
+    mine = _of("sysctl", owned)
     records: Owned = {}
     values: Sysctls = {}
     warnings: list[str] = []
@@ -127,13 +140,13 @@ def _sysctls(desired: Desired, state: State, owned: Owned) -> tuple[Sysctls, Fil
                 "that this node has"
             )
         record = mine.get(("sysctl", spec.key))
-        owners = _agreed("sysctl " + spec.key, spec.origin, spec.owner, spec.value, record, 1, desired)
+        said_by = {other.owner for other in specs if other.key == spec.key and other.owner}
+        owners = _agreed(f"sysctl {spec.key}", spec.origin, said_by, spec.value, record, desired)
         made, previous = (record.made, record.value[2]) if record else (False, None)
         if not made and current != spec.value:
             made, previous = True, current
-        before = values.get(spec.key, ("", ()))[1]
-        values[spec.key] = (spec.value, tuple(sorted({*owners, *before})))
-        records["sysctl", spec.key] = Record("sysctl", (spec.key, spec.value, previous), values[spec.key][1], made)
+        values[spec.key] = (spec.value, owners)
+        records["sysctl", spec.key] = Record("sysctl", (spec.key, spec.value, previous), owners, made)
     for key, record in mine.items():
         if key in records:
             continue
@@ -149,14 +162,12 @@ def _sysctls(desired: Desired, state: State, owned: Owned) -> tuple[Sysctls, Fil
             warnings.append(f"sysctl {name} is {current}, no longer the {value} that was set: it stays as it is")
     declared = {spec.key: spec.value for spec in specs}
     warnings += sysctl.check(declared, state, [spec.interface for spec in desired.multi_nic])
-    files: Files = {}
-    if specs or mine:
-        entries = [(*record.value[:2], record.owners) for record in records.values()]
-        found = state.files.get(sysctl.PATH, FileState(None))
-        _plain(sysctl.PATH, found)
-        files[sysctl.PATH] = (found._replace(text=sysctl.render(entries)), "sysctls at the next boot")
-        later = {path: file.text or "" for path, file in state.files.items() if sysctl.is_later(path)}
-        warnings += sysctl.overridden({entry[0]: entry[1] for entry in entries}, later)
+    entries = [(*record.value[:2], record.owners) for record in records.values()]
+    found = state.files.get(sysctl.PATH, FileState(None))
+    _plain(sysctl.PATH, found)
+    files = {sysctl.PATH: (found._replace(text=sysctl.render(entries)), "sysctls at the next boot")}
+    later = {path: file.text or "" for path, file in state.files.items() if sysctl.is_later(path)}
+    warnings += sysctl.overridden({entry[0]: entry[1] for entry in entries}, later)
     ordered = sorted(values.items(), key=lambda item: sysctl.rank(item[0]))
     return dict(ordered), files, records, tuple(warnings)
 
@@ -176,9 +187,9 @@ def _resolver(desired: Desired, state: State, mine: Owned) -> Result:
     for part in ("servers", "search", "options"):
         value = getattr(spec, part)
         if value is not None:
-            owners = _agreed(
-                f"resolver {part}", spec.origin, spec.owner, value, mine.get(("resolver", part)), None, desired
-            )
+            said_by = {spec.owner} if spec.owner else set()
+            record = mine.get(("resolver", part))
+            owners = _agreed(f"resolver {part}", spec.origin, said_by, value, record, desired)
             records["resolver", part] = Record("resolver", value, owners, True)
     found = state.files.get(resolv_conf.PATH, FileState(None))
     writer = owner.classify(state.files)
@@ -246,8 +257,11 @@ def _nsswitch(desired: Desired, state: State, mine: Owned) -> Result:
 
     found = state.files.get(nsswitch.PATH, FileState(None))
     text = nsswitch.edit(found.text or "", sources)
-    owners = tuple(sorted({name for name, kind in desired.prune if kind == "nsswitch"}))
-    records["nsswitch", "hosts"] = Record("nsswitch", nsswitch.parse(text), owners, True)
+    # Declarations of it carry no owner of their own: it is the run's.
+    said_by = {name for name, kind in desired.prune if kind == "nsswitch"}
+    value = nsswitch.parse(text)
+    owners = _agreed("hosts", "nsswitch_hosts", said_by, value, mine.get(("nsswitch", "hosts")), desired)
+    records["nsswitch", "hosts"] = Record("nsswitch", value, owners, True)
     warnings = tuple(nsswitch.warnings(sources))
     if text == found.text:
         return {}, records, warnings
@@ -304,8 +318,19 @@ def _owners(specs: t.Iterable[TableSpec]) -> frozenset[str]:
     return frozenset(spec.owner for spec in specs if spec.owner)
 
 
-def _concerns(kind: str, declared: t.Any, owned: Owned) -> bool:
-    return bool(declared) or any(key[0] == kind for key in owned)
+def _inside(owned: Owned) -> Owned:
+    """The records of what is in files: looked for once, as there may be 10,000 of routes."""
+    return {key: record for key, record in owned.items() if key[0] in KINDS}
+
+
+def _of(kind: str, owned: Owned) -> Owned:
+    return {key: record for key, record in owned.items() if key[0] == kind}
+
+
+def _concerns(kind: str, declared: t.Any, desired: Desired, owned: Owned) -> bool:
+    """Whether a kind is declared, or somebody who recorded something of it may let go."""
+    owners = {owner for owner, pruned in desired.prune if pruned == kind}
+    return bool(declared) or any(key[0] == kind and owners & set(record.owners) for key, record in owned.items())
 
 
 def _left(record: Record, desired: Desired) -> tuple[str, ...] | None:
@@ -320,17 +345,17 @@ def _kept(mine: Owned, desired: Desired) -> Owned:
 
 
 def _agreed(
-    what: str, origin: str, owner: str | None, value: t.Any, record: Record | None, field: int | None, desired: Desired
+    what: str, origin: str, owners: t.AbstractSet[str], value: t.Any, record: Record | None, desired: Desired
 ) -> tuple[str, ...]:
-    """The owners of a value after ``owner`` declares it; raises StateError where another owner declares another one."""
-    others = [name for name in _left(record, desired) or () if name != owner] if record else []
-    recorded = None if record is None else record.value if field is None else record.value[field]
+    """The owners of a value that ``owners`` declare; raises StateError where others declared another one."""
+    others = [name for name in _left(record, desired) or () if name not in owners] if record else []
+    recorded = record.value[1] if record and record.kind == "sysctl" else record.value if record else None
     if others and recorded != value:
         raise StateError(
             f"{origin}: {what} is to be {_words(value)}, but {', '.join(others)} set it to {_words(recorded)}: make "
             "both say the same, or take it from the other's document first"
         )
-    return tuple(sorted({*others, *([owner] if owner else [])}))
+    return tuple(sorted({*others, *owners}))
 
 
 def _words(value: t.Any) -> str:

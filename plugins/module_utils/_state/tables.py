@@ -58,6 +58,14 @@ def parse(text: str) -> list[tuple[int, int, str]]:
     return result
 
 
+def names(texts: t.Iterable[str]) -> dict[int, str]:
+    """{id: name} of the texts of all files, the built-in tables included. Of two names for one id the last counts."""
+    result = dict(BUILT_IN)
+    for text in texts:
+        result.update((number, name) for _line, number, name in parse(text))
+    return result
+
+
 def managed(text: str) -> dict[str, tuple[TableSpec, frozenset[str]]]:
     """Our own file: {name: (table with its purpose, owners)}."""
     result = {}
@@ -112,8 +120,8 @@ def owners_text(owners: t.Iterable[str], before: str = "", after: str = "") -> s
 
     Raises StateError for an owner that would end the comment or read as several.
     """
-    names = sorted(set(owners))
-    for name in names:
+    listed = sorted(set(owners))
+    for name in listed:
         if not re.match(r"[^\s,#()][^,#()]*\Z", name) or not name.isprintable() or name != name.strip():
             raise StateError(f"owner {name!r}: expected a name in one line, without ',', '#' and parentheses")
-    return before + ", ".join(names) + after if names else ""
+    return before + ", ".join(listed) + after if listed else ""

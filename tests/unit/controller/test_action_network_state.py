@@ -83,6 +83,13 @@ def test_a_file_is_found_in_the_files_folder_of_the_playbook(run: t.Callable[...
     assert run({"src": "policy.yml"}).executed[0]["module_args"]["policies"][0]["metadata"]["name"] == "one"
 
 
+def test_several_files_are_one_change(run: t.Callable[..., Action], tmp_path: pathlib.Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yml").write_text(POLICY.format(name=name))
+    (executed,) = run({"src": ["two.yml", "one.yml"]}).executed
+    assert [policy["metadata"]["name"] for policy in executed["module_args"]["policies"]] == ["two", "one"]
+
+
 def test_everything_else_passes_through_to_one_module_execution(run: t.Callable[..., Action]) -> None:
     arguments = {"desired_state": {"interfaces": []}, "owner": "x"}
     assert [executed["module_args"] for executed in run(arguments).executed] == [arguments]
