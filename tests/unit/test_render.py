@@ -196,7 +196,7 @@ def test_interfaces_are_told_with_their_ports_and_kinds() -> None:
     assert shown["bond0"]["bond"] == {"mode": "active-backup", "port": ["ens224"], "options": {"miimon": 100}}
     assert shown["bond0.7"]["vlan"] == {"base_iface": "bond0", "id": 7, "protocol": "802.1q"}
     assert shown["br0"]["bridge"] == {"port": [], "options": {"forward_delay": 15, "stp": True, "vlan_filtering": False}}
-    assert shown["red"]["vrf"] == {"table": 10, "port": []}
+    assert shown["red"]["vrf"] == {"route_table_id": 10, "port": []}
     full = {entry["name"]: entry for entry in render.state_entries(state, include_foreign=True)["interfaces"]}
     assert len(full["bond0"]["ipv4"]["addresses"]) == 2
     assert full["ens224"]["mac_address"] == "02:00:00:00:00:02"

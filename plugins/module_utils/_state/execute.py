@@ -10,6 +10,7 @@ what was done is a list of changes, and its way back is their inverses in the op
 from __future__ import annotations
 
 import errno
+import os
 import time
 import typing as t
 
@@ -235,7 +236,7 @@ class Executor:
                 nft.apply(change.after)
         except StepFailed:
             raise
-        except (StateError, NetlinkError, OSError) as error:
+        except (StateError, NetlinkError, OSError, ValueError) as error:
             raise StepFailed(change, str(error)) from error
         self.done.append(change)
 
@@ -346,12 +347,12 @@ class Executor:
 
         if change.after is None:
             return
-        collateral = sysctl.collateral([change.name], self._root)
+        followers = {key: sysctl.read(key, self._root) for key in _followers(change.name, self._root)}
         sysctl.write(change.name, change.after, self._root)
-        for key, old in collateral.items():
+        for key, old in followers.items():
             new = sysctl.read(key, self._root)
             # Journalled in front of their cause, so that the way back sets them after it.
-            if new != old:
+            if new != old and key != change.name:
                 self.done.append(Change("sysctl", key, old, new, change.owners, f"follows {change.name}"))
 
     # --- links ---
@@ -361,14 +362,19 @@ class Executor:
         if after is None or before is None or before.data != after.data:
             from ansible_collections.kubenode.network.plugins.module_utils._netlink import link_kinds
         if after is None:
-            link_kinds.delete_link(before)
+            if before.name in self._indexes:
+                link_kinds.delete_link(self._indexes[before.name])
         elif before is None:
-            link_kinds.create_link(after._replace(master=None, up=False))
+            link_kinds.create_link(
+                after.name, after.kind, dict(after.data), after.parent, after.mtu or None, after.mac or None
+            )
             self._read_links()
-            self._set_link(Link(after.name, 0, 0), after)
+            self._set_link(Link(after.name, 0, after.mtu, mac=after.mac), after)
         else:
-            if before.data != after.data:
-                link_kinds.change_link(before, after)
+            old = dict(before.data)
+            data = {name: value for name, value in after.data if old.get(name) != value}
+            if data:
+                link_kinds.change_link(after.name, after.kind, data)
             self._set_link(before, after)
         self._read_links()
 
@@ -398,6 +404,18 @@ class Executor:
             return self._indexes[name]
         except KeyError:
             raise StateError(f"there is no interface {name}") from None
+
+
+def _followers(key: str, root: str) -> list[str]:
+    """Keys that the kernel sets along with one (inet_forward_change in net/ipv4/devinet.c, net/ipv6/addrconf.c)."""
+    if key in ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"):
+        family, leaves = "ipv4", ["forwarding", "accept_redirects"]
+    elif key in ("net.ipv6.conf.all.forwarding", "net.ipv6.conf.all.disable_ipv6"):
+        family, leaves = "ipv6", [key.rpartition(".")[2]]
+    else:
+        return []
+    names = sorted(os.listdir(os.path.join(root, "proc/sys/net", family, "conf")))
+    return ["net.{}.conf.{}.{}".format(family, name.replace(".", "/"), leaf) for name in names for leaf in leaves]
 
 
 def _happened(change: Change, state: State) -> bool:

@@ -34,7 +34,7 @@ def needs(desired: Desired, owned: Owned, root: str = "/") -> Need:
         from ansible_collections.kubenode.network.plugins.module_utils._state.system_target import files_needed
 
         files += files_needed(desired, owned, root)
-    return Need(kernel, tables, tuple(dict.fromkeys(files)), nft=_nft(desired, owned, pruned))
+    return Need(kernel, tables=tables, files=tuple(dict.fromkeys(files)), nft=_nft(desired, owned, pruned))
 
 
 def sysctls(desired: Desired, owned: Owned, links: t.Iterable[str]) -> tuple[str, ...]:

@@ -22,6 +22,8 @@ class Need(t.NamedTuple):
 
     kernel: bool = True
     """Links, addresses, routes and rules; always all of them, as ownership and the protected path need all."""
+    links: bool = False
+    """Links alone."""
     tables: bool = True
     """Names of routing tables, with the files they stand in."""
     files: tuple[str, ...] = ()
@@ -44,6 +46,9 @@ def observe(need: Need = EVERYTHING, root: str = "/") -> State:
     if need.kernel:
         with RtnlSocket() as sock:
             state = read_kernel(sock)
+    elif need.links:
+        with RtnlSocket() as sock:
+            state = State(links={link.name: link for link in read_links(sock)})
     if need.tables or need.files:
         from ansible_collections.kubenode.network.plugins.module_utils._state.files import read_file
 
@@ -56,17 +61,19 @@ def observe(need: Need = EVERYTHING, root: str = "/") -> State:
         files = {path: read_file(path, root) for path in paths}
         state = state._replace(files=files)
         if need.tables:
-            state = state._replace(tables=tables.names(files[path].text or "" for path in table_paths))
+            state = state._replace(tables=dict(tables.BUILT_IN))
+            for path in table_paths:
+                state.tables.update({number: name for _line, number, name in tables.parse(files[path].text or "")})
     if need.sysctls:
         state = state._replace(sysctls=read_sysctls(need.sysctls, root))
     if need.managers:
         from ansible_collections.kubenode.network.plugins.module_utils._persist.detect import managers
 
-        state = state._replace(managers=managers(state.links, root))
+        state = state._replace(managers=managers(root, state.links))
     if need.nft:
         from ansible_collections.kubenode.network.plugins.module_utils._state import nft
 
-        state = state._replace(nft=nft.read_table())
+        state = state._replace(nft=nft.read())
     return state
 
 

@@ -118,7 +118,7 @@ def _kind_entry(link: Link, ports: list[str]) -> Entry:
     if link.kind in ("vlan", "macvlan"):
         return {"base_iface": link.parent, **data}
     if link.kind == "vrf":
-        return {**data, "port": ports}
+        return {"route_table_id": data.get("table"), "port": ports}
     if link.kind == "bond":
         mode = data.pop("mode", None)
         return {
@@ -221,7 +221,7 @@ def state_entries(state: State, include_foreign: bool = False) -> Entry:
 
 
 def changes_both_ways(changes: t.Iterable[Change]) -> tuple[Entry, Entry]:
-    """What a plan touches, before and after, in the options of the modules; files are shown as differences only."""
+    """What a plan touches, before and after, in the options of the modules."""
     before: Entry = {}
     after: Entry = {}
     for change in changes:
@@ -234,6 +234,8 @@ def changes_both_ways(changes: t.Iterable[Change]) -> tuple[Entry, Entry]:
                 side.setdefault("rules", []).append(rule_entry(value))
             elif change.kind == "sysctl":
                 side.setdefault("sysctl", {})[change.name] = value
+            elif change.kind == "file":
+                side.update(_file_entries(change.name, value))
             elif change.kind == "link":
                 _interface(side, value.name).update(_link_entry(value))
             elif change.kind == "address":
@@ -243,6 +245,30 @@ def changes_both_ways(changes: t.Iterable[Change]) -> tuple[Entry, Entry]:
         if "interfaces" in side:
             side["interfaces"] = list(side["interfaces"].values())
     return before, after
+
+
+def _file_entries(path: str, file: FileState) -> Entry:
+    """What the options say of a file: the resolver, our lines of /etc/hosts, the order of name services."""
+    text = file.text or ""
+    if path == "/etc/resolv.conf":
+        return {"dns_resolver": resolver_entry(text)}
+    if path == "/etc/hosts":
+        from ansible_collections.kubenode.network.plugins.module_utils._resolver import hosts
+
+        return {"hosts": [{"address": address, "names": list(names)} for address, names in hosts.managed(text)]}
+    if path == "/etc/nsswitch.conf":
+        from ansible_collections.kubenode.network.plugins.module_utils._resolver import nsswitch
+
+        return {"nsswitch_hosts": list(nsswitch.parse(text))}
+    return {}
+
+
+def resolver_entry(text: str) -> Entry:
+    """``servers``, ``search`` and ``options`` of a resolv.conf."""
+    from ansible_collections.kubenode.network.plugins.module_utils._resolver import resolv_conf
+
+    found = resolv_conf.parse(text)
+    return {"servers": list(found.servers), "search": list(found.search), "options": list(found.options)}
 
 
 def _interface(side: Entry, name: str) -> Entry:
@@ -258,6 +284,39 @@ def _link_entry(link: Link) -> Entry:
     if link.master:
         entry["controller"] = link.master
     return entry
+
+
+def document(entries: Entry) -> Entry:
+    """The same as a desired state, with the sections and the few other names that NMState has."""
+    found: Entry = {}
+    for name, value in entries.items():
+        if name in ("routes", "rules"):
+            found["routes" if name == "routes" else "route_rules"] = {"config": value}
+        elif name == "interfaces":
+            found[name] = [_document_interface(entry) for entry in value]
+        elif name == "dns_resolver":
+            names = {"servers": "server"}
+            found[name] = {"config": {names.get(key, key): part for key, part in value.items()}}
+        else:
+            found[name] = value
+    return found
+
+
+def _document_interface(entry: Entry) -> Entry:
+    if "bridge" not in entry:
+        return entry
+    bridge = dict(entry["bridge"])
+    if "port" in bridge:
+        bridge["port"] = [{"name": port} for port in bridge["port"]]
+    if "options" in bridge:
+        options = dict(bridge["options"])
+        stp = {"enabled": options.pop("stp", None)}
+        for name in ("forward_delay", "hello_time", "max_age", "priority"):
+            stp[name.replace("_", "-")] = options.pop(name, None)
+        if "ageing_time" in options:
+            options["mac-ageing-time"] = options.pop("ageing_time")
+        bridge["options"] = {**options, "stp": {name: value for name, value in stp.items() if value is not None}}
+    return {**entry, "bridge": bridge}
 
 
 def diff(changes: t.Iterable[Change], before: Entry, after: Entry) -> list[Entry]:

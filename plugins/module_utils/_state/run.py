@@ -40,6 +40,17 @@ class Options(t.NamedTuple):
 DEFAULTS = Options()
 
 
+class Form(t.NamedTuple):
+    """How a result is shown."""
+
+    diff: bool = False
+    document: bool = False
+    """``before`` and ``after`` as a desired state, not as options."""
+
+
+OPTIONS = Form()
+
+
 def run_module(
     module: AnsibleModule, build: t.Callable[[dict[str, t.Any]], Desired], extra: dict[str, t.Any] | None = None
 ) -> t.NoReturn:
@@ -58,7 +69,7 @@ def run_module(
     try:
         # Core offers no other way to learn of --diff.
         diff = module._diff  # noqa: SLF001
-        result = execute(build(params), options, module.check_mode, diff=diff)
+        result = execute(build(params), options, module.check_mode, form=Form(diff, "desired_state" in params))
     except StateError as error:
         module.fail_json(msg=error.message, **{**(extra or {}), **error.details})
     except NetlinkError as error:
@@ -71,7 +82,7 @@ def run_module(
 
 
 def execute(
-    desired: Desired, options: Options = DEFAULTS, check_mode: bool = False, root: str = "/", diff: bool = False
+    desired: Desired, options: Options = DEFAULTS, check_mode: bool = False, root: str = "/", form: Form = OPTIONS
 ) -> dict[str, t.Any]:
     """The result of a run: ``changed``, ``before``, ``after``, ``plan``, ``warnings`` and, with paths, ``evidence``.
 
@@ -79,12 +90,12 @@ def execute(
     have ``rolled_back`` where something had been changed.
     """
     if check_mode:
-        return _run(desired, options, True, root, diff)
+        return _run(desired, options, True, root, form)
     with records.Lock(root):
-        return _run(desired, options, False, root, diff)
+        return _run(desired, options, False, root, form)
 
 
-def _run(desired: Desired, options: Options, check_mode: bool, root: str, diff: bool) -> dict[str, t.Any]:
+def _run(desired: Desired, options: Options, check_mode: bool, root: str, form: Form) -> dict[str, t.Any]:
     owned = records.load(root)
     need = needs(desired, owned, root)
     state = observe(need, root)
@@ -97,7 +108,7 @@ def _run(desired: Desired, options: Options, check_mode: bool, root: str, diff: 
         "changed": bool(plan.changes), "before": {}, "after": {}, "plan": [], "warnings": list(plan.warnings),
     }  # fmt: skip
     if plan.changes:
-        _show(result, plan, state, diff)
+        _show(result, plan, state, form)
         if not check_mode:
             try:
                 _carry_out(result, desired, target, plan, state, owned, need, root)
@@ -137,7 +148,7 @@ def _plan(
         # Only a change needs to know whose the NICs are.
         from ansible_collections.kubenode.network.plugins.module_utils._persist.detect import managers
 
-        state = state._replace(managers=managers(state.links, root))
+        state = state._replace(managers=managers(root, state.links))
         if state.managers:
             made = plan(state, target, owned, networks, *arguments)
     return target, made, state
@@ -164,14 +175,17 @@ class _Peers(t.Sequence[t.Any]):
         return self._look_up()[index]
 
 
-def _show(result: dict[str, t.Any], plan: Plan, state: State, diff: bool) -> None:
+def _show(result: dict[str, t.Any], plan: Plan, state: State, form: Form) -> None:
     from ansible_collections.kubenode.network.plugins.module_utils._state import render
     from ansible_collections.kubenode.network.plugins.module_utils._state.describe import describe
 
     result["plan"] = [describe(change, state.tables) for change in plan.changes]
-    result["before"], result["after"] = render.changes_both_ways(plan.changes)
-    if diff:
-        result["diff"] = render.diff(plan.changes, result["before"], result["after"])
+    before, after = render.changes_both_ways(plan.changes)
+    if form.document:
+        before, after = render.document(before), render.document(after)
+    result["before"], result["after"] = before, after
+    if form.diff:
+        result["diff"] = render.diff(plan.changes, before, after)
 
 
 def _carry_out(

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules that only look: the node's state as a desired state, and the kernel's answers about paths."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import NetlinkError
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
+from ansible_collections.kubenode.network.plugins.module_utils._state.observe import Need, observe
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+def run_info(module: AnsibleModule, collect: t.Callable[[dict[str, t.Any]], dict[str, t.Any]]) -> t.NoReturn:
+    """Exit with what ``collect`` makes of the parameters: ``network_state`` or ``paths`` of this file."""
+    try:
+        result = collect(module.params)
+    except StateError as error:
+        module.fail_json(msg=error.message, **error.details)
+    except NetlinkError as error:
+        module.fail_json(msg=f"the kernel's network state could not be read: {error}")
+    else:
+        module.exit_json(changed=False, **result)
+    raise AssertionError("exit_json and fail_json end the process")
+
+
+def network_state(params: dict[str, t.Any], root: str = "/") -> dict[str, t.Any]:
+    """``running`` as a desired state, and ``owners``: owner -> what it declared, a line per object.
+
+    Only what can be applied again, unless the parameter ``include_foreign`` asks for everything.
+    """
+    from ansible_collections.kubenode.network.plugins.module_utils._state import owned, render
+    from ansible_collections.kubenode.network.plugins.module_utils._state.describe import object_text
+
+    foreign = bool(params.get("include_foreign"))
+    state = observe(Need(files=("/etc/resolv.conf",), managers=foreign), root)
+    entries = render.state_entries(state, foreign)
+    entries["dns_resolver"] = render.resolver_entry(state.files["/etc/resolv.conf"].text or "")
+    if not foreign:
+        # Names of tables are an option beside a desired state, no part of it.
+        del entries["tables"]
+    owners: dict[str, list[str]] = {}
+    for (kind, identity), record in owned.load(root).items():
+        known = kind in ("link", "address", "route", "rule")
+        text = object_text(kind, record.value if known else identity, state.tables)
+        for owner in record.owners:
+            owners.setdefault(owner, []).append(text)
+    return {"running": render.document(entries), "owners": {name: sorted(owners[name]) for name in sorted(owners)}}
+
+
+def paths(params: dict[str, t.Any], root: str = "/") -> dict[str, t.Any]:
+    """``evidence``: the kernel's answer to each question in ``paths``.
+
+    Raises StateError, with the evidence, when an answer is not as expected.
+    """
+    from ansible_collections.kubenode.network.plugins.module_utils._state.options_paths import parse_paths
+    from ansible_collections.kubenode.network.plugins.module_utils._state.paths import ask, failures
+
+    evidence = ask(parse_paths(params["paths"], "paths"), observe(Need(kernel=False, links=True), root))
+    failed = failures(evidence)
+    if failed:
+        raise StateError("\n".join(failed), evidence=evidence)
+    return {"evidence": evidence}
