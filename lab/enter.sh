@@ -19,13 +19,15 @@ is_started_at() {
 
 node=${1:?usage: enter.sh NODE [ARGUMENTS OF SH]}
 shift
-[ -n "${KUBENODE_LAB_DIR-}" ] || . "${0%/*}/dir.sh"
+# shellcheck source=lab/dir.sh
+. "${0%/*}/dir.sh"
 
 [ -e "$KUBENODE_LAB_DIR/nodes" ] || fail "no lab is up in $KUBENODE_LAB_DIR; bring one up with: scripts/lab up"
 [ -O "$KUBENODE_LAB_DIR" ] || fail "$KUBENODE_LAB_DIR belongs to somebody else; name a folder of your own in KUBENODE_LAB_DIR"
 case $node in
   */* | .*) fail "'$node' is not the name of a node" ;;
 esac
+# shellcheck disable=SC2012  # names of nodes are words
 [ -e "$KUBENODE_LAB_DIR/nodes/$node" ] ||
   fail "the lab in $KUBENODE_LAB_DIR has no node '$node'; it has: $(cd "$KUBENODE_LAB_DIR/nodes" && ls -v | tr '\n' ' ')"
 

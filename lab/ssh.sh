@@ -5,15 +5,13 @@
 
 # ssh(1) into a node of the running lab, as far as Ansible's ssh connection needs one: ssh.sh [OPTIONS OF SSH] NODE [COMMAND...].
 # Through it whatever Ansible does happens inside of the node, `raw` and copied files included, and a module sees what it
-# sees over the network: a bare environment and SSH_CONNECTION.
+# sees over the network: a bare environment, SSH_CONNECTION and a home folder, which is in the lab's.
 
 here=${0%/*}
-if [ -e "$here/nodes" ]; then
-  # A link in a lab's folder, beside that lab's own inventory.
-  KUBENODE_LAB_DIR=$(cd "$here" && pwd)
-elif [ -z "${KUBENODE_LAB_DIR-}" ]; then
-  . "$here/dir.sh"
-fi
+# A link in a lab's folder, beside an inventory, means that lab.
+[ ! -e "$here/nodes" ] || KUBENODE_LAB_DIR=$here
+# shellcheck source=lab/dir.sh
+. "$here/dir.sh"
 
 while getopts 46AaCfGgKkMNnqsTtVvXxYyB:b:c:D:E:e:F:I:i:J:L:l:m:O:o:P:p:Q:R:S:W:w: option; do
   [ "$option" != "?" ] || exit 255
@@ -22,8 +20,9 @@ shift $((OPTIND - 1))
 node=${1:?usage: ssh.sh [OPTIONS OF SSH] NODE [COMMAND...]}
 shift
 
-# The controller of lab/kubenode_lab/topology.py, and the node's management address.
-connection="198.51.100.10 50022 192.168.100.$((100 + ${node#[!0-9]})) 22"
+connection=
+# A node that does not exist is what enter.sh tells about.
+{ read -r _ && read -r connection; } 2> /dev/null < "$KUBENODE_LAB_DIR/nodes/$node"
 [ $# -eq 0 ] || set -- -c "$*"
-exec env -i HOME="${HOME:-/}" LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM="${TERM:-dumb}" \
+exec env -i HOME="$KUBENODE_LAB_DIR/home/$node" LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM="${TERM:-dumb}" \
   KUBENODE_LAB_DIR="$KUBENODE_LAB_DIR" SSH_CONNECTION="$connection" "$here/enter.sh" "$node" "$@"

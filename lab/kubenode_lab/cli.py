@@ -15,7 +15,7 @@ from pathlib import Path
 
 from kubenode_lab import topology
 from kubenode_lab.errors import LabError
-from kubenode_lab.folder import Folder, Process, Record
+from kubenode_lab.folder import END_TIMEOUT, Folder, Process, Record
 from kubenode_lab.router import Drop, Router, parse
 from kubenode_lab.supervisor import Start
 
@@ -38,7 +38,7 @@ def main() -> int:
     folder = Folder(Path(os.environ["KUBENODE_LAB_DIR"]).absolute())
     try:
         code: int = arguments.verb(folder, arguments)
-    except LabError as error:
+    except (LabError, OSError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -49,14 +49,16 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/lab",
-        description="A lab of Kubernetes workers with three NICs each and a router, made of network namespaces on this machine.",
+        description="A lab on this machine: workers with three NICs each and a router, made of network namespaces.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
 
     up = verbs.add_parser("up", help="bring the lab up")
-    up.add_argument("--workers", type=_worker_count, default=3, metavar="N", help=f"1 to {topology.MAX_WORKERS}; default 3")
+    up.add_argument(
+        "--workers", type=_worker_count, default=3, metavar="N", help=f"1 to {topology.MAX_WORKERS}; default 3"
+    )
     up.set_defaults(verb=_up)
 
     down = verbs.add_parser("down", help="take the lab down, with all that runs in it")
@@ -79,10 +81,15 @@ def _parser() -> argparse.ArgumentParser:
             "what",
             nargs="*",
             metavar="WHAT",
-            help="a network or its gateway (what comes from there is dropped, as if the router were off), or any other address or prefix "
-            "(what the router forwards or answers to or from it)",
+            help="a network or its gateway: what comes from there is dropped, as if the router were off; or another "
+            "address or prefix: what the router would forward or answer to or from it",
         )
-        drop.add_argument("--from", dest="worker", metavar="WORKER", help="only what this worker sends and receives through the network")
+        drop.add_argument(
+            "--from",
+            dest="worker",
+            metavar="WORKER",
+            help="only what this worker sends and receives through the network",
+        )
         if name == "pass":
             drop.add_argument("--all", action="store_true", help="everything")
         drop.set_defaults(verb=verb)
@@ -98,9 +105,9 @@ def _worker_count(text: str) -> int:
 def _up(folder: Folder, arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     folder.claim()
+    inventory = _write_entries(folder, arguments.workers)
+    start = Start(str(folder.path), arguments.workers)
     try:
-        inventory = _write_entries(folder, arguments.workers)
-        start = Start(str(folder.path), arguments.workers)
         pids = start.wait_until_up()
         folder.write_record(
             Record(
@@ -112,8 +119,13 @@ def _up(folder: Folder, arguments: argparse.Namespace) -> int:
             )
         )
         start.let_go()
-    except LabError as error:
-        raise LabError(f"{error}{_log_of(folder)}") from error
+    except BaseException as error:
+        start.abandon()
+        log = _log_of(folder)
+        folder.release()
+        if isinstance(error, LabError):
+            raise LabError(f"{error}{log}") from error
+        raise
     workers = topology.worker_names(arguments.workers)
     names = workers[0] if len(workers) == 1 else f"{workers[0]} to {workers[-1]}"
     print(f"The lab is up: router {topology.ROUTER}, {names} ({time.monotonic() - began:.1f} s).")
@@ -131,9 +143,10 @@ def _log_of(folder: Folder) -> str:
 
 def _write_entries(folder: Folder, workers: int) -> Path:
     """The inventory of this lab, beside the variables and scripts that the one in the checkout uses."""
-    for name in ("group_vars", "enter.sh", "ssh.sh"):
+    for name in ("group_vars", "dir.sh", "enter.sh", "ssh.sh"):
         (folder.path / name).symlink_to(_LAB / name)
-    (folder.path / "tmp").mkdir()
+    for name in (topology.ROUTER, *topology.worker_names(workers)):
+        (folder.path / "home" / name).mkdir(parents=True)
     inventory = folder.path / "inventory.yml"
     inventory.write_text(topology.inventory(workers), encoding="ascii")
     return inventory
@@ -144,8 +157,8 @@ def _down(folder: Folder, _arguments: argparse.Namespace) -> int:
         raise LabError(f"no lab is up in {folder.path}")
     record = folder.record()
     was_up = record is not None and record.supervisor.is_running()
-    if record is not None and was_up:
-        os.kill(record.supervisor.pid, signal.SIGKILL)
+    if record is not None and not record.supervisor.kill(END_TIMEOUT):
+        raise LabError(f"the lab's supervisor, pid {record.supervisor.pid}, does not end; it may wait for a disk")
     if folder.wait_until_free():
         folder.release()
     print("The lab is down." if was_up else "No lab was up; what an ended one had left is gone.")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lab's DNS server: A records of one zone over UDP and TCP, from a table. It asks nobody else and knows nothing else."""
+"""The lab's DNS server: A records of one zone over UDP and TCP, from a table. It asks nobody and knows nothing else."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def answer(query: bytes, records: Mapping[str, str]) -> bytes | None:
         return None
     flags = _RESPONSE | _AUTHORITATIVE | flags & (_OPCODE | _RECURSION_DESIRED)
 
-    def reply(code: int, *, question: bytes = b"", answers: Iterable[bytes] = (), authority: Iterable[bytes] = ()) -> bytes:
+    def reply(
+        code: int, *, question: bytes = b"", answers: Iterable[bytes] = (), authority: Iterable[bytes] = ()
+    ) -> bytes:
         answers, authority = list(answers), list(authority)
         header = _HEADER.pack(identity, flags | code, 1 if question else 0, len(answers), len(authority), 0)
         return b"".join((header, question, *answers, *authority))
@@ -52,7 +54,9 @@ def answer(query: bytes, records: Mapping[str, str]) -> bytes | None:
         return reply(_REFUSED, question=question)
     if name in records and kind in (_A, _ANY):
         address = socket.inet_aton(records[name])
-        return reply(_NOERROR, question=question, answers=[_RECORD.pack(_POINTER, _A, _IN, TTL, len(address)) + address])
+        return reply(
+            _NOERROR, question=question, answers=[_RECORD.pack(_POINTER, _A, _IN, TTL, len(address)) + address]
+        )
     # A name above a known one exists too, without records (RFC 8020).
     exists = name == ZONE or any(known == name or known.endswith(f".{name}") for known in records)
     return reply(_NOERROR if exists else _NXDOMAIN, question=question, authority=[_soa()])
@@ -84,7 +88,7 @@ def _soa() -> bytes:
 
 
 class Server:
-    """UDP and TCP sockets on each of the addresses; serve() answers on them for ever. Raises OSError where one is taken."""
+    """UDP and TCP sockets on each of the addresses, for serve() to answer on. Raises OSError where one is taken."""
 
     def __init__(self, addresses: Iterable[str], port: int, records: Mapping[str, str]) -> None:
         self._records = records

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A node's own /etc, /run and /var/lib: an overlay over the machine's where the kernel can, else copies, always in memory."""
+"""A node's own /etc, /run and /var/lib, in memory: overlays over the machine's where the kernel can, else copies."""
 
 from __future__ import annotations
 
@@ -36,13 +36,15 @@ _LEFT_OUT = frozenset(
 
 
 def prepare() -> str | None:
-    """Make the /etc that all nodes start from in ./etc, and return the options that an overlay over it needs, None for no overlay.
+    """Make the /etc that nodes start from in ./etc; return the options of an overlay over it, or None for no overlay.
 
-    The copy is ours from the first to the last file: in a user namespace the machine's own files belong to nobody, and an overlay
-    over them could not be written to.
+    The copy is ours from the first to the last file: in a user namespace the machine's own files belong to nobody, and
+    an overlay over them could not be written to.
     """
     _copy_tree("/etc", "etc", "")
     os.makedirs("etc/iproute2", exist_ok=True)
+    if os.environ.get("KUBENODE_LAB_NO_OVERLAY"):
+        return None
     for options in ("", ",userxattr"):
         if _overlay_works(options):
             return options
@@ -77,7 +79,7 @@ def install(node: str, overlay: str | None, lab: str) -> None:
 
 
 def _own_state(node: str, overlay: str | None) -> None:
-    """A /var/lib of the node's own, in which the machine's folders can be read and which starts without our state folder."""
+    """A /var/lib of the node's own: the machine's folders can be read, and our state folder starts empty."""
     if overlay is not None:
         with contextlib.suppress(OSError):
             _overlay("/var/lib", f"{node}/var-lib", "/var/lib", overlay)
@@ -86,6 +88,9 @@ def _own_state(node: str, overlay: str | None) -> None:
     machine = "/run/machine/var/lib"
     os.makedirs(machine)
     syscalls.mount("/var/lib", machine, flags=syscalls.MS_BIND | syscalls.MS_REC)
+    # An ordinary user may not always do so, and cannot write there anyway.
+    with contextlib.suppress(OSError):
+        syscalls.mount("none", machine, flags=syscalls.MS_BIND | syscalls.MS_REMOUNT | syscalls.MS_RDONLY)
     syscalls.mount("tmpfs", "/var/lib", "tmpfs", options="mode=755")
     for name in os.listdir(machine):
         os.symlink(f"{machine}/{name}", f"/var/lib/{name}")
@@ -116,7 +121,7 @@ def _overlay(lower: str, upper: str, target: str, options: str) -> None:
 
 
 def _overlay_works(options: str) -> bool:
-    """Whether what an /etc goes through works: write, rename over, and a folder removed and made again. Older kernels lack parts of it."""
+    """Whether an overlay takes what an /etc goes through. Some kernels cannot replace a folder in a user namespace."""
     lower = Path("probe/lower")
     try:
         (lower / "folder").mkdir(parents=True)
@@ -140,7 +145,7 @@ def _overlay_works(options: str) -> bool:
 
 
 def _copy_tree(source: str, target: str, inside: str) -> None:
-    """Copy what the caller may read: folders, files and links with their modes, and their owners where it may give files away."""
+    """Copy the folders, files and links that the caller may read, with modes and, where it may set them, owners."""
     os.makedirs(target)
     _copy_owner_and_mode(os.stat(source), target)
     try:

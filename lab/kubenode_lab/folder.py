@@ -10,22 +10,25 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import shutil
+import signal
 import stat
 import time
 from pathlib import Path
 from typing import NamedTuple
 
+from kubenode_lab import topology
 from kubenode_lab.errors import LabError
 
 _MARKER = ".kubenode-lab"
 _RECORD = "lab.json"
 # How long the kernel may take to end the processes of a killed lab, in seconds; 50 workers take 0.1 s.
-_END_TIMEOUT = 20.0
+END_TIMEOUT = 20.0
 
 
 class Process(NamedTuple):
-    """A process of the lab, by its pid on the machine and its start time (clock ticks after boot), which no later one shares."""
+    """A process, by its pid on the machine and its start time in clock ticks after boot, which no later one shares."""
 
     pid: int
     start: int
@@ -38,6 +41,20 @@ class Process(NamedTuple):
             raise ProcessLookupError(pid)
         return cls(pid, start)
 
+    def kill(self, timeout: float) -> bool:
+        """End this very process and wait for that, at most timeout seconds; whether it has ended."""
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return True
+        try:
+            # What the descriptor stands for cannot change any more, so a later process is told apart before the signal.
+            if self.is_running():
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            return not self.is_running() or bool(select.select([descriptor], [], [], timeout)[0])
+        finally:
+            os.close(descriptor)
+
     def is_running(self) -> bool:
         """Whether this very process still runs (a zombie does not)."""
         return _start_time(self.pid) == self.start
@@ -48,7 +65,7 @@ def _start_time(pid: int) -> int | None:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # proc_pid_stat(5): the name in brackets may hold anything; the state follows as field 3, the start time is field 22.
+    # proc_pid_stat(5): the name in brackets may hold anything; the state follows as field 3, the start time is 22nd.
     fields = text.rpartition(")")[2].split()
     return None if fields[0] in "ZX" else int(fields[19])
 
@@ -64,7 +81,7 @@ class Record(NamedTuple):
 
 
 class Folder:
-    """The folder named by KUBENODE_LAB_DIR. A lock on it is held by the supervisor, so the lab is up as long as it is locked."""
+    """The folder named by KUBENODE_LAB_DIR. The supervisor holds a lock on it for as long as the lab is up."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -73,21 +90,25 @@ class Folder:
     def claim(self) -> None:
         """Create, lock and empty the folder for a new lab. Raises LabError when a lab holds it or it is not ours."""
         if any(character.isspace() or character in ":,'\"\\" for character in str(self.path)):
-            raise LabError(f"the lab's folder {str(self.path)!r} has characters that mount options and shells take apart; name another")
+            raise LabError(
+                f"the lab's folder {str(self.path)!r} has characters that shells and mount options take apart; "
+                "name another one in KUBENODE_LAB_DIR"
+            )
+        deadline = time.monotonic() + END_TIMEOUT
         while True:
             try:
                 self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
-                raise self._unusable(error.strerror) from error
+                raise self._unusable(error.strerror or str(error)) from error
             if self._lock():
                 break
             record = self.record()
-            if record is None:
-                raise LabError(f"another 'scripts/lab up' is at work in {self.path}")
+            if record is None or time.monotonic() > deadline:
+                raise LabError(f"another 'scripts/lab up' or 'down' is at work in {self.path}")
             if record.supervisor.is_running():
                 raise LabError(
-                    f"a lab with {record.workers} workers is already up in {self.path}; take it down with 'scripts/lab down', "
-                    "or name another folder in KUBENODE_LAB_DIR for a second one"
+                    f"a lab with {record.workers} workers is already up in {self.path}; take it down with "
+                    "'scripts/lab down', or name another folder in KUBENODE_LAB_DIR for a second one"
                 )
             time.sleep(0.02)
         if os.listdir(self.path) and not (self.path / _MARKER).exists():
@@ -125,19 +146,21 @@ class Folder:
         return record
 
     def write_record(self, record: Record) -> None:
-        """Publish what the lab consists of, the files that enter.sh reads included."""
+        """Publish what the lab consists of, the files that enter.sh and ssh.sh read included."""
         nodes = self.path / "nodes"
         nodes.mkdir()
         for name, process in record.nodes.items():
-            (nodes / name).write_text(f"{process.pid} {process.start} {record.namespaces}\n", encoding="ascii")
+            connection = f"{topology.CONTROLLER} 50022 {topology.management_address(name)} 22"
+            text = f"{process.pid} {process.start} {record.namespaces}\n{connection}\n"
+            (nodes / name).write_text(text, encoding="ascii")
         text = json.dumps(record._asdict())
         part = self.path / f"{_RECORD}.part"
         part.write_text(text, encoding="ascii")
         part.rename(self.path / _RECORD)
 
     def wait_until_free(self) -> bool:
-        """Lock the folder as soon as the lab's last process has let go of it. False where there is no folder. Raises LabError."""
-        deadline = time.monotonic() + _END_TIMEOUT
+        """Lock the folder once the lab's processes let go of it. False where there is no folder. Raises LabError."""
+        deadline = time.monotonic() + END_TIMEOUT
         while time.monotonic() < deadline:
             try:
                 if self._lock():
@@ -145,14 +168,16 @@ class Folder:
             except FileNotFoundError:
                 return False
             time.sleep(0.005)
-        raise LabError(f"processes of the lab still hold {self.path} after {_END_TIMEOUT:.0f} s; 'fuser {self.path}' names them")
+        raise LabError(
+            f"processes of the lab still hold {self.path} after {END_TIMEOUT:.0f} s; 'fuser {self.path}' names them"
+        )
 
     def is_a_lab(self) -> bool:
         """Whether a lab is or was here."""
         return (self.path / _MARKER).exists()
 
     def _lock(self) -> bool:
-        """Take the lock, if it is free. Raises FileNotFoundError without a folder, LabError when it is somebody else's."""
+        """Take the lock, if it is free. Raises FileNotFoundError without a folder, LabError for somebody else's."""
         self._check_owner()
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:

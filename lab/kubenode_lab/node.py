@@ -17,10 +17,10 @@ from kubenode_lab.errors import LabError
 
 
 def run(name: str, lab: str, overlay: str | None, cli: socket.socket, ready: int, linked: int) -> None:
-    """Set up the node of this name in the calling process, the first of its pid namespace, and become `sleep`. Does not return.
+    """Make the caller, the first process of its pid namespace, the node of this name and then `sleep`. Does not return.
 
-    A `+` on the pipe ready says that the network namespace is there; the end of the pipe linked says that the NICs are in
-    it. cli receives the node's name, and thereby its pid as the machine sees it. Raises OSError, LabError.
+    A `+` on the pipe ready says that the network namespace is there; the end of the pipe linked says that the NICs are
+    in it. cli receives the node's name, and thereby its pid as the machine sees it. Raises OSError, LabError.
     """
     syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC)
     router = name == topology.ROUTER
@@ -35,14 +35,14 @@ def run(name: str, lab: str, overlay: str | None, cli: socket.socket, ready: int
     if not router:
         ip_batch(topology.worker_lines(name))
     cli.send(f"node {name}".encode())
-    # The children of an ignored SIGCHLD leave no zombie, and what is ignored stays so across exec (wait(2)): all that is to
-    # do for the first process of a pid namespace.
+    # Where SIGCHLD is ignored children leave no zombie, and it stays ignored across exec (wait(2), execve(2)): all that
+    # the first process of a pid namespace has to do.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     os.execvp("sleep", ["sleep", "infinity"])
 
 
 def ip_batch(lines: list[str], namespace: str | None = None) -> None:
-    """Run `ip -batch` on lines, in the network namespace of a /proc/PID/ns/net file. Raises LabError with the line that failed."""
+    """Run `ip -batch`, in the network namespace of a /proc/PID/ns/net file. Raises LabError with the failing line."""
 
     def enter() -> None:
         if namespace:

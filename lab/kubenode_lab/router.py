@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the router can be told to drop. Its rules and its bridges' ports are the only record of it, so that what `status` shows is so."""
+"""What the router can be told to drop. Its rules and ports are the only record, so that what `status` shows is so."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Drop(NamedTuple):
 
 
 def parse(what: str, worker: str | None, workers: list[str]) -> Drop:
-    """The Drop that a user asks for. what is a network's name, gateway, subnet or NIC, or any other address. Raises LabError."""
+    """The Drop that a user means: a network by name, gateway, subnet or NIC, or any other address. Raises LabError."""
     if worker is not None and worker not in workers:
         raise LabError(f"the lab has no worker '{worker}'; it has {workers[0]} to {workers[-1]}")
     for network in topology.NETWORKS:
@@ -44,7 +44,11 @@ def parse(what: str, worker: str | None, workers: list[str]) -> Drop:
     try:
         prefix = ipaddress.IPv4Network(what)
     except ValueError as error:
-        raise LabError(f"'{what}' is neither a network of the lab ({names}) nor an IPv4 address or prefix: {error}") from None
+        raise LabError(
+            f"'{what}' is neither a network of the lab ({names}) nor an IPv4 address or prefix: {error}"
+        ) from None
+    if prefix.prefixlen == 0:
+        raise LabError(f"'{what}' is every address; to drop everything name the networks: {names}")
     if worker is not None:
         raise LabError(f"--from goes with a network of the lab ({names}), not with '{what}'")
     return Drop(prefix.compressed.removesuffix("/32"))
@@ -102,8 +106,8 @@ class Router:
         elif drop.worker is None:
             self._ip("rule", verb, "priority", priority, "iif", network.name, "type", "blackhole")
         else:
-            # Out of the bridge the port keeps its carrier, so the worker notices nothing but silence; what arrives on it
-            # would still reach the router itself without a rule.
+            # Out of the bridge the port keeps its carrier, so the worker notices nothing but silence. Without a rule,
+            # what arrives on it would still reach the router itself.
             port = topology.port(drop.worker, network)
             rule = ("rule", verb, "priority", priority, "iif", port, "type", "blackhole")
             link = ("link", "set", port, "nomaster") if verb == "add" else ("link", "set", port, "master", network.name)

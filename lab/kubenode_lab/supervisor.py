@@ -8,21 +8,23 @@
                                               ├─ sleep (w1) ...
                                               └─ DNS server
 
-The supervisor is the first process of a pid namespace and every node the first of one below it: the kernel ends all of a namespace
-with its first process, however that ends, so a kill of the supervisor is the end of the lab, and a kill of a node's `sleep` the end
-of the node. Their network and mount namespaces go with them. Until `up` has published the lab, its own end is
-the launcher's and the launcher's the supervisor's (PR_SET_PDEATHSIG).
+The supervisor is the first process of a pid namespace and every node the first of one below it: the kernel ends all of
+a namespace with its first process, however that ends, so a kill of the supervisor is the end of the lab, and a kill of
+a node's `sleep` the end of the node. Their network and mount namespaces go with them. Until `up` has published the lab,
+its end is also the launcher's, and the launcher's the supervisor's (PR_SET_PDEATHSIG).
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import socket
 import struct
 import sys
 import traceback
+from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
 from kubenode_lab import dns, files, node, syscalls, topology
@@ -36,7 +38,7 @@ _USER_NAMESPACES = f"--user --preserve-credentials {_NAMESPACES}"
 
 
 class Processes(NamedTuple):
-    """The pids, as the machine sees them, of a lab that came up, and the options of nsenter(1) that lead into its nodes."""
+    """The pids of a lab that came up, as the machine sees them, and the options of nsenter(1) that lead into a node."""
 
     supervisor: int
     dns: int
@@ -45,7 +47,7 @@ class Processes(NamedTuple):
 
 
 class Start:
-    """A lab that comes up: wait_until_up(), then let_go() to have it stay when the caller ends; else it ends with the caller."""
+    """A lab that comes up: wait_until_up(), then let_go(), without which it ends with the caller."""
 
     def __init__(self, lab: str, workers: int) -> None:
         self._privileged = syscalls.may_make_namespaces()
@@ -87,12 +89,21 @@ class Start:
         self._socket.send(b"stay")
         os.waitpid(self._launcher, 0)
 
+    def abandon(self) -> None:
+        """End what has come up so far, and wait until nothing of it writes to the lab's folder any more."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._launcher, signal.SIGKILL)
+        os.waitpid(self._launcher, 0)
+        with contextlib.suppress(ConnectionError):
+            while self._socket.recv(_PACKET):
+                pass
 
-def _guarded(remote: socket.socket, work: object) -> NoReturn:
+
+def _guarded(remote: socket.socket, work: Callable[[], None]) -> NoReturn:
     """Run work in a forked process that must never return to its parent's code; tell of its error on remote."""
     try:
-        work()  # type: ignore[operator]
-    except BaseException as error:
+        work()
+    except BaseException as error:  # noqa: BLE001  (the last frame of a process: its error goes to who waits for it)
         if not isinstance(error, LabError):
             traceback.print_exc()
         with contextlib.suppress(OSError):
@@ -123,7 +134,11 @@ def _launch(lab: str, names: list[str], privileged: bool, remote: socket.socket,
         syscalls.enter_user_namespace()
     try:
         syscalls.unshare(
-            syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWNET | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC
+            syscalls.CLONE_NEWNS
+            | syscalls.CLONE_NEWPID
+            | syscalls.CLONE_NEWNET
+            | syscalls.CLONE_NEWUTS
+            | syscalls.CLONE_NEWIPC
         )
     except OSError as error:
         raise syscalls.forbidden(error) from error
@@ -174,7 +189,8 @@ def _bring_up(lab: str, names: list[str], remote: socket.socket) -> dict[int, st
     ready: dict[str, int] = {}
     for name in names:
         ready[name], write = os.pipe()
-        pids[name] = _fork_first(lambda name=name, write=write: _become_node(name, lab, overlay, remote, write, (linked, link)))
+        become = functools.partial(_become_node, name, lab, overlay, remote, write, (linked, link))
+        pids[name] = _fork_first(become)
         os.close(write)
     for name in names:
         if os.read(ready[name], 1) != b"+":
@@ -199,12 +215,12 @@ def _bring_up(lab: str, names: list[str], remote: socket.socket) -> dict[int, st
     return {**{pid: name for name, pid in pids.items()}, dns_pid: "dns"}
 
 
-def _fork_first(work: object) -> int:
+def _fork_first(work: Callable[[], None]) -> int:
     """Fork work as the first process of a new pid namespace; its pid as the caller sees it."""
     syscalls.unshare(syscalls.CLONE_NEWPID)
     pid = os.fork()
     if pid == 0:
-        work()  # type: ignore[operator]
+        work()
         os._exit(1)
     # unshare(2) has moved our next children too, and the next node's namespace is to be beside this one, not below it.
     syscalls.setns("/proc/self/ns/pid")
@@ -217,7 +233,7 @@ def _become_node(
     try:
         os.close(linked[1])
         node.run(name, lab, overlay, remote, ready, linked[0])
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  (the last frame of a process: its error goes to who waits for it)
         os.write(ready, f"!{_describe(error)}".encode())
         os._exit(1)
 

@@ -20,6 +20,8 @@ CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 # include/uapi/linux/mount.h
+MS_RDONLY = 0x1
+MS_REMOUNT = 0x20
 MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_SLAVE = 0x80000
@@ -111,13 +113,13 @@ def forbidden(error: OSError) -> LabError:
             )
     return LabError(
         f"this machine does not let this process make namespaces ({error.filename}: {error.strerror}), and none of "
-        f"{', '.join(name for name, _, _ in _SWITCHES)} says so; a container's seccomp profile may. Run the lab as root or "
-        "outside of the container"
+        f"{', '.join(name for name, _, _ in _SWITCHES)} says so; a container's seccomp profile may. "
+        "Run the lab as root or outside of the container"
     )
 
 
 def enter_user_namespace(inside_id: int = 0) -> None:
-    """Move the caller into a user namespace in which its user and group are inside_id. Raises LabError where forbidden."""
+    """Move the caller into a user namespace in which it is user and group inside_id. Raises LabError if forbidden."""
     uid, gid = os.geteuid(), os.getegid()
     try:
         unshare(CLONE_NEWUSER)

@@ -36,24 +36,26 @@ class Network(NamedTuple):
         return f"{self.prefix}.0/24"
 
 
-# Where Ansible's connections come from, as far as the workers can tell: beyond the default route, so that the way back depends on it.
+# Where Ansible's connections come from, as far as a worker can tell: beyond the default route, so that the way back
+# depends on it.
 CONTROLLER = "198.51.100.10"
 MANAGEMENT = Network("management", "ens192", "192.168.100", (CONTROLLER,))
 DATA = Network("data", "ens224", "10.100.0", ("10.200.0.1", "10.50.0.1", "203.0.113.1"))
 EXTERNAL = Network("external", "ens256", "172.16.0", ("203.0.113.1",))
 NETWORKS = (MANAGEMENT, DATA, EXTERNAL)
 DNS_ADDRESSES = ("10.100.0.53", "10.100.0.54")
-# A worker starts with this resolver, where nothing listens: the router refuses at once, so that nothing waits for a timeout.
+# A worker starts with this resolver, where nothing listens: the router refuses at once, and nobody waits for a timeout.
 FIRST_RESOLVER = MANAGEMENT.gateway
 
-# The order of the router's rules. A drop comes before everything, the kernel's own table of local addresses after what closes
-# a network; ip-rule(8) puts that table at 0, where nothing could come before it.
+# The order of the router's rules. A drop comes before everything, the table of local addresses after what closes a
+# network; the kernel puts that table at 0, where nothing could come before it (ip-rule(8)).
 DROP_PRIORITY = 10
 CLOSE_PRIORITY = 20
 LOCAL_PRIORITY = 100
 
-# The workers are hosts (no forwarding) with the loose reverse-path filter that systemd sets; the router is neither picky nor
-# helpful: a redirect would teach a worker a route that no document holds. Set because a new namespace inherits the machine's.
+# Set because a new namespace may inherit the machine's. The workers are hosts (no forwarding) with the loose
+# reverse-path filter that systemd sets. The router is neither picky nor helpful: a redirect would teach a worker a
+# route that no document holds.
 WORKER_SYSCTLS = {
     "net/ipv4/ip_forward": "0",
     "net/ipv4/conf/all/rp_filter": "0",
@@ -75,9 +77,14 @@ def worker_names(count: int) -> list[str]:
     return [f"w{number}" for number in range(1, count + 1)]
 
 
-def host_number(worker: str) -> int:
-    """The last number of a worker's addresses: 101 for w1. The documents' .10 and the DNS server's .53 and .54 stay free."""
-    return 100 + int(worker[1:])
+def host_number(node: str) -> int:
+    """The last number of a node's addresses: 1 for the router, 101 for w1. Examples and DNS have some in between."""
+    return 1 if node == ROUTER else 100 + int(node[1:])
+
+
+def management_address(node: str) -> str:
+    """A worker's or the router's address on the management network."""
+    return f"{MANAGEMENT.prefix}.{host_number(node)}"
 
 
 def port(worker: str, network: Network) -> str:
@@ -85,9 +92,9 @@ def port(worker: str, network: Network) -> str:
     return f"{worker}-{network.name}"
 
 
-def mac(worker: str, network: Network) -> str:
-    """A locally administered MAC address that tells the worker and the network."""
-    return f"02:00:00:00:{NETWORKS.index(network):02x}:{host_number(worker):02x}"
+def mac(node: str, network: Network) -> str:
+    """A locally administered MAC address that tells the node and the network."""
+    return f"02:00:00:00:{NETWORKS.index(network):02x}:{host_number(node):02x}"
 
 
 def router_lines() -> list[str]:
@@ -95,7 +102,8 @@ def router_lines() -> list[str]:
     lines = ["link set lo up"]
     for network in NETWORKS:
         lines += [
-            f"link add {network.name} type bridge mcast_snooping 0",
+            # With an address of its own: a bridge takes a port's, and another one when that port is taken out.
+            f"link add {network.name} address {mac(ROUTER, network)} type bridge mcast_snooping 0",
             f"address add {network.gateway}/24 dev {network.name}",
             f"link set {network.name} up",
         ]
@@ -103,8 +111,8 @@ def router_lines() -> list[str]:
     answers = sorted({address for network in NETWORKS for address in network.behind})
     lines += [f"address add {address}/32 dev lo" for address in answers]
     lines += [f"rule add priority {LOCAL_PRIORITY} lookup local", "rule del priority 0"]
-    # A network leads to what is behind its gateway and no further. Otherwise the default route over management would reach
-    # everything, and a route through another NIC would show nothing.
+    # A network leads to what is behind its gateway and no further. Otherwise the default route over management would
+    # reach everything, and a route through another NIC would show nothing.
     for network in NETWORKS:
         lines += [
             f"rule add priority {CLOSE_PRIORITY} iif {network.name} to {address} blackhole"
@@ -132,7 +140,7 @@ def worker_lines(worker: str) -> list[str]:
     """`ip -batch` lines, run in the worker: management only, the other NICs are for the documents to configure."""
     return [
         "link set lo up",
-        f"address add {MANAGEMENT.prefix}.{host_number(worker)}/24 dev {MANAGEMENT.nic}",
+        f"address add {management_address(worker)}/24 dev {MANAGEMENT.nic}",
         f"link set {MANAGEMENT.nic} up",
         f"route add default via {MANAGEMENT.gateway} dev {MANAGEMENT.nic}",
     ]
@@ -140,8 +148,7 @@ def worker_lines(worker: str) -> list[str]:
 
 def hosts_file(node: str) -> str:
     """The text of a node's /etc/hosts."""
-    own = MANAGEMENT.gateway if node == ROUTER else f"{MANAGEMENT.prefix}.{host_number(node)}"
-    return f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{own} {node}\n"
+    return f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{management_address(node)} {node}\n"
 
 
 def inventory(count: int) -> str:

@@ -312,3 +312,12 @@ def test_the_order_lets_each_step_lean_on_the_one_before() -> None:
         rules=(want_rule(source="10.7.0.0/24", table=7000, priority=5000),),
     ))  # fmt: skip
     assert [c.kind for c in result.changes if c.kind != "file"] == ["link", "address", "route", "route", "rule"]
+
+
+def test_the_clusters_networks_are_nobodys_to_route() -> None:
+    cidrs = ("10.244.0.0/16", "10.96.0.0/12")
+    inside = Desired(routes=(want("10.244.7.0/24"),), cluster_cidrs=cidrs)
+    assert "10.244.0.0/16 (cluster_cidrs)" in refusal(node(), inside)
+    address_inside = Desired(interfaces=(interface(ipv4=IpSpec(True, (("10.96.0.9", 24),))),), cluster_cidrs=cidrs)
+    assert "10.96.0.0/12 (cluster_cidrs)" in refusal(node(), address_inside)
+    assert plan_desired(node(), Desired(routes=(want("10.0.0.0/8"),), cluster_cidrs=cidrs)).changes

@@ -74,7 +74,11 @@ def test_every_plugin_file_names_its_licence() -> None:
 
 def test_every_script_names_its_licence() -> None:
     scripts = [*files("scripts"), *files(".ci"), *files("tests", "*.py"), *files("benchmarks", "*.py"), *files("lab")]
-    assert [str(path) for path in scripts if path.suffix in {"", ".py", ".sh"} and LICENCE[2] not in read(path)] == []
+    assert [
+        str(path)
+        for path in scripts
+        if read(path) and path.suffix in {"", ".py", ".sh"} and LICENCE[2] not in read(path)
+    ] == []
 
 
 def test_what_runs_on_nodes_has_the_syntax_of_python_3_9() -> None:
@@ -200,3 +204,12 @@ def test_nothing_is_left_unfinished() -> None:
         if words.search(line)
     ]
     assert hits == []
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = []
+    for path in files(pattern="*.md"):
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", read(path)):
+            if not re.match(r"[a-z]+:", target) and not (ROOT / path.parent / target).exists():
+                broken.append(f"{path}: {target}")
+    assert broken == []

@@ -25,8 +25,8 @@ _HEADER = struct.Struct("=BxHiII")
 # Formats: B, H, I host order; >H network order; L the name of the link with that index.
 _BOND_MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
 _BOND_HASHES = ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac")
-_Field = tuple[str, str, t.Any]
-_KIND_DATA: dict[str, dict[int, _Field]] = {
+Field = tuple[str, str, t.Any]
+KIND_DATA: dict[str, dict[int, Field]] = {
     "vlan": {1: ("id", "H", None), 5: ("protocol", ">H", {0x8100: "802.1q", 0x88A8: "802.1ad"})},
     "vrf": {1: ("table", "I", None)},
     "macvlan": {1: ("mode", "I", {1: "private", 2: "vepa", 4: "bridge", 8: "passthru", 16: "source"})},
@@ -89,8 +89,8 @@ def _decode(header: tuple[int, ...], found: dict[int, bytes], names: dict[int, s
     for number, payload in attributes(found.get(c.IFLA_LINKINFO, b"")):
         if number & c.NLA_TYPE_MASK == c.IFLA_INFO_KIND:
             kind = text(payload)
-        elif number & c.NLA_TYPE_MASK == c.IFLA_INFO_DATA and kind in _KIND_DATA:
-            data = _decode_data(_KIND_DATA[kind], payload, names)
+        elif number & c.NLA_TYPE_MASK == c.IFLA_INFO_DATA and kind in KIND_DATA:
+            data = _decode_data(KIND_DATA[kind], payload, names)
     parent = None
     # The "link" of a veth is its peer, and an index of another namespace means nothing here.
     if c.IFLA_LINK in found and c.IFLA_LINK_NETNSID not in found and kind != "veth":
@@ -104,7 +104,7 @@ def _decode(header: tuple[int, ...], found: dict[int, bytes], names: dict[int, s
     )  # fmt: skip
 
 
-def _decode_data(fields: dict[int, _Field], payload: bytes, names: dict[int, str]) -> tuple[tuple[str, t.Any], ...]:
+def _decode_data(fields: dict[int, Field], payload: bytes, names: dict[int, str]) -> tuple[tuple[str, t.Any], ...]:
     data = []
     for number, value in attributes(payload):
         field = fields.get(number & c.NLA_TYPE_MASK)

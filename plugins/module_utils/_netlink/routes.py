@@ -201,12 +201,15 @@ def default_scope(route: Route) -> int:
 
 
 def normalise(route: Route) -> Route:
-    """The route as the kernel will show it: IPv6 metric 0 is 1024, reject types have no next hop, IPv6 has no scope."""
+    """The route as the kernel will show it.
+
+    IPv6: metric 0 is 1024, protocol 0 is boot (3), and there is no scope. Both: reject types have no next hop.
+    """
     if route.family == c.AF_INET6:
         if not route.metric:
             route = route._replace(metric=c.IPV6_DEFAULT_METRIC)
-        if route.scope:
-            route = route._replace(scope=0)
+        if not route.protocol or route.scope:
+            route = route._replace(protocol=route.protocol or c.RT_PROTOS["boot"], scope=0)
     if route.next_hops and route.type in c.REJECT_TYPES:
         route = route._replace(next_hops=())
     return route

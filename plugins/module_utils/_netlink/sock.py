@@ -53,7 +53,8 @@ class NetlinkError(Exception):
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        return f"{self.message} ({_errno.errorcode.get(self.errno, self.errno)})"
+        name = "EOPNOTSUPP" if self.errno == _errno.EOPNOTSUPP else _errno.errorcode.get(self.errno, self.errno)
+        return f"{self.message} ({name})"
 
 
 class StateUnknown(NetlinkError):

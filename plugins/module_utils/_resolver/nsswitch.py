@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import re
+import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 
 PATH = "/etc/nsswitch.conf"
 
-_HOSTS = re.compile(r"^([ \t]*hosts[ \t]*:[ \t]*)([^#\n]*?)([ \t\r]*(?:#[^\n]*)?)$", re.M)
+_HOSTS = re.compile(r"^([ \t]*hosts[ \t]*:[ \t]*)([^#\n]*?)([ \t\r]*(?:#[^\n]*)?)$", re.MULTILINE)
 _ITEM = re.compile(r"\[[^\]]*\]|[^\s\[\]]+")
-_SOURCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+-]*\Z")
-_ACTION = re.compile(r"!?(success|notfound|unavail|tryagain)=(return|continue|merge)\Z", re.I)
 
 
 def parse(text: str) -> tuple[str, ...]:
@@ -23,56 +22,39 @@ def parse(text: str) -> tuple[str, ...]:
     return _items(line.group(2)) if line else ()
 
 
-def edit(text: str, sources: tuple[str, ...]) -> str:
-    """Make ``hosts:`` what ``sources`` (see ``normalised``) says. The line keeps its place, indentation and comment.
+def edit(text: str, sources: t.Iterable[str]) -> str:
+    """Make ``hosts:`` what ``sources`` lists: exactly these, an action belonging to the source before it.
 
-    Where there are several lines all of them are changed: glibc before 2.34 reads the first, later ones the last.
+    The line keeps its place, indentation and comment. Where there are several lines all of them are changed: glibc
+    before 2.34 reads the first, later ones the last. Raises StateError for a source that is listed twice.
     """
-    wanted = " ".join(sources)
-    if _HOSTS.search(text):
-        return _HOSTS.sub(
-            lambda line: line.group(0) if _items(line.group(2)) == sources else line.group(1) + wanted + line.group(3),
-            text,
-        )
-    return "{}{}hosts: {}\n".format(text, "" if not text or text.endswith("\n") else "\n", wanted)
-
-
-def normalised(sources: tuple[str, ...], origin: str) -> tuple[tuple[str, ...], list[str]]:
-    """Check a list of sources; an action (``[NOTFOUND=return]``) may be an item of its own or follow its source in one.
-
-    Raises StateError for an empty list, an unknown action or one without a source before it.
-    """
-    items = [item for text in sources for item in _items(text)]
-    if re.sub(r"\s", "", "".join(items)) != re.sub(r"\s", "", "".join(sources)):
-        raise StateError(f"{origin}: {list(sources)!r} is no list of sources: a bracket is not closed")
-    if not items or items[0].startswith("["):
-        raise StateError(
-            "{}: expected a source such as 'files' or 'dns' at the start of the list, found {}".format(
-                origin, items[0] if items else "none"
-            )
-        )
-    for item in items:
-        if item.startswith("["):
-            bad = [word for word in item[1:-1].split() if not _ACTION.match(word)] or ([] if item != "[]" else [item])
-            if bad:
-                raise StateError(
-                    f"{origin}: action {item}: expected STATUS=ACTION with success, notfound, unavail or tryagain and return, continue or"
-                    " merge, as in [NOTFOUND=return]"
-                )
-        elif not _SOURCE.match(item):
-            raise StateError(f"{origin}: source {item!r}: expected a name such as files, dns, resolve or myhostname")
-    doubles = sorted({item for item in items if not item.startswith("[") and items.count(item) > 1})
+    wanted = _items(" ".join(sources))
+    names = [item for item in wanted if item[0] != "["]
+    doubles = sorted({name for name in names if names.count(name) > 1})
     if doubles:
-        raise StateError("{}: source {} is listed more than once".format(origin, ", ".join(doubles)))
-    warnings = []
-    if "files" not in items:
-        warnings.append(f"{origin}: without the source 'files' names in /etc/hosts do not resolve")
-    if not {"dns", "resolve"} & set(items):
-        warnings.append(f"{origin}: without the source 'dns' (or 'resolve') no DNS server is asked")
-    return tuple(items), warnings
+        raise StateError(
+            f"nsswitch_hosts: source {doubles[0]} is listed more than once: keep the place where it counts"
+        )
+    if _HOSTS.search(text):
+        return _HOSTS.sub(lambda line: line.group(0) if _items(line.group(2)) == wanted else _line(line, wanted), text)
+    return text + ("\n" if text and not text.endswith("\n") else "") + f"hosts: {' '.join(wanted)}\n"
+
+
+def warnings(sources: t.Collection[str]) -> t.Iterator[str]:
+    """What is missing in a list of sources."""
+    if "files" not in sources:
+        yield "nsswitch_hosts: without the source 'files' names in /etc/hosts do not resolve"
+    if not {"dns", "resolve"} & set(sources):
+        yield "nsswitch_hosts: without the source 'dns' (or 'resolve') no DNS server is asked"
+
+
+def _line(line: t.Match[str], wanted: tuple[str, ...]) -> str:
+    # A comment right after the last source would become a part of it.
+    gap = " " if line.group(3).startswith("#") else ""
+    return line.group(1) + " ".join(wanted) + gap + line.group(3)
 
 
 def _items(text: str) -> tuple[str, ...]:
-    return tuple(
-        "[{}]".format(" ".join(item[1:-1].split())) if item[0] == "[" else item for item in _ITEM.findall(text)
-    )
+    """The items, with neighbouring actions in one pair of brackets, as nsswitch.conf wants it."""
+    joined = re.sub(r"\][ \t]*\[", " ", text)
+    return tuple(f"[{' '.join(item[1:-1].split())}]" if item[0] == "[" else item for item in _ITEM.findall(joined))

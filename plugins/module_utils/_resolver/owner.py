@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who writes /etc/resolv.conf (and nsswitch.conf) of a node, with the evidence and the way out.
 
-``classify`` and ``nsswitch_refusal`` are pure; ``detect`` looks at files below ``root`` and runs nothing.
+``classify`` and ``nsswitch_refusal`` are pure; ``evidence_files`` looks at the system and runs nothing.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import re
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import PATH
-from ansible_collections.kubenode.network.plugins.module_utils._state.files import below, read_file
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import FileState, StateError
 
 NOBODY = "nobody"
 CONTAINER = "container runtime"
+_UNKNOWN = "an unknown manager"
+_MOUNTS = "/proc/self/mountinfo"
 
 # Manager -> how its own resolver settings are made.
 _WAYS = {
@@ -28,11 +29,10 @@ _WAYS = {
     "openresolv": "set name_servers and search_domains in /etc/resolvconf.conf",
     "dhclient": "write supersede domain-name-servers and domain-search in dhclient.conf",
     "dhcpcd": "set static domain_name_servers and nohook resolv.conf in /etc/dhcpcd.conf",
-    "netconfig": "set NETCONFIG_DNS_STATIC_SERVERS and NETCONFIG_DNS_STATIC_SEARCHLIST in /etc/sysconfig/network/config",
+    "netconfig": "set NETCONFIG_DNS_STATIC_SERVERS and ..._SEARCHLIST in /etc/sysconfig/network/config",
     "cloud-init": "set resolv_conf or manage_resolv_conf: false in the cloud-config",
     "ConnMan": "set the nameservers of the service with connmanctl",
     "WSL": "set generateResolvConf=false in /etc/wsl.conf",
-    "an unknown manager": "put an ordinary file at " + PATH,
 }
 # Pattern of the link's target -> manager.
 _LINKS = (
@@ -59,9 +59,10 @@ _HEADERS = (
 
 
 class ResolverOwner(t.NamedTuple):
-    """Who writes the file. ``name`` is ``nobody`` for a plain file; only that and a container runtime's may be written."""
+    """Who writes the file. Only a file that nobody writes, or a container runtime did once, may be written."""
 
     name: str
+    """``nobody`` for a plain file."""
     path: str
     evidence: str
     way_out: str = ""
@@ -71,90 +72,93 @@ class ResolverOwner(t.NamedTuple):
         return self.name in (NOBODY, CONTAINER)
 
 
-def classify(state: FileState, path: str = PATH) -> ResolverOwner:
-    """Tell the owner by the link that stands at ``path`` and by the comments of the text."""
+def evidence_files(root: str = "/") -> tuple[str, ...]:
+    """The files that ``classify`` looks at; the pid file of a dhclient is one of them while it runs and writes."""
+    running = []
+    for pattern in ("run/dhclient*.pid", "run/dhcp*/dhclient*.pid"):
+        for name in glob.glob(os.path.join(root, pattern)):
+            process = _first_line(os.path.join(root, "proc", _first_line(name) or "0", "comm"))
+            if process == "dhclient" and not _is_kept_off(root):
+                running.append("/" + os.path.relpath(name, root))
+    return (PATH, _MOUNTS, *running)
+
+
+def classify(files: t.Mapping[str, FileState]) -> ResolverOwner:
+    """Tell the owner by the link at /etc/resolv.conf, by its being a mount, by its comments, and by who runs.
+
+    ``files``: what stands at ``evidence_files``.
+    """
+    state = files.get(PATH, FileState(None))
     if state.link is not None:
         dangling = " (which does not exist)" if state.text is None else ""
         evidence = f"it is a symbolic link to {state.link}{dangling}"
         for pattern, name in _LINKS:
             if re.search(pattern, state.link):
-                return _owner(name, path, evidence)
+                return _owner(name, evidence)
         # What stands behind the link may serve others as well: never ours to write, wherever it is.
-        return _owner(_by_header(state.text)[0] or "an unknown manager", path, evidence)
+        return _owner(_by_header(state.text)[0] or _UNKNOWN, evidence)
+    # Container runtimes copy the comments of the host's file into the one that they mount.
+    mounts = files.get(_MOUNTS, FileState(None)).text or ""
+    if any(line.split(" ", 5)[4:5] == [PATH] for line in mounts.split("\n")):
+        return ResolverOwner(CONTAINER, PATH, "it is a mount of its own (/proc/self/mountinfo)")
     name, line = _by_header(state.text)
     if name:
-        return _owner(name, path, f"its comment says {line!r}")
-    return ResolverOwner(NOBODY, path, "it does not exist" if state.text is None else "it is a plain file")
+        return _owner(name, f"its comment says {line!r}")
+    for path, file in files.items():
+        if re.search(r"/dhclient[^/]*\.pid\Z", path) and file.text:
+            return _owner("dhclient", f"dhclient runs (pid {file.text.strip()} in {path})")
+    return ResolverOwner(NOBODY, PATH, "it does not exist" if state.text is None else "it is a plain file")
 
 
-def detect(root: str = "/", state: FileState | None = None) -> ResolverOwner:
-    """As ``classify``, and by what only the system tells: a mount of its own, a dhclient that runs."""
-    state = read_file(PATH, root) if state is None else state
-    # Runtimes copy the comments of the host's file into the one that they mount.
-    if state.link is None and _is_mount(root):
-        return ResolverOwner(CONTAINER, PATH, "it is a mount of its own (/proc/self/mountinfo)")
-    owner = classify(state)
-    if not owner.writable:
-        return owner
-    for name in glob.glob(below("/run/dhclient*.pid", root)) + glob.glob(below("/run/dhcp*/dhclient*.pid", root)):
-        pid = _first_line(name)
-        if pid.isdigit() and _first_line(below(f"/proc/{pid}/comm", root)) == "dhclient" and not _is_static(root):
-            return _owner("dhclient", PATH, f"dhclient runs (pid {pid})")
-    return owner
-
-
-def refuse(owner: ResolverOwner) -> StateError:
+def refusal(owner: ResolverOwner) -> StateError:
     """The error for a change of a file that a manager writes."""
+    if owner.name == _UNKNOWN:
+        return StateError(
+            f"{owner.path}: {owner.evidence}, and links are never written through: put an ordinary file in its place",
+            resolver_owner=owner._asdict(),
+        )
     return StateError(
-        f"{owner.path} is written by {owner.name}: {owner.evidence}. This release writes plain files only: {owner.way_out}; if {owner.name} does not write it any more, put an ordinary"
-        " file without its comment in its place",
+        f"{owner.path} is written by {owner.name}: {owner.evidence}. This release writes plain files only: "
+        f"{owner.way_out}; where {owner.name} no longer writes it, put an ordinary file without that comment there",
         resolver_owner=owner._asdict(),
     )
 
 
 def nsswitch_refusal(state: FileState, path: str = "/etc/nsswitch.conf") -> StateError | None:
-    """The error for a change of a nsswitch.conf that authselect writes, or that is a link; None where it is a plain file."""
-    generated = re.search(r"generated by authselect", state.text or "", re.I)
+    """The error for a change of a nsswitch.conf that authselect writes or that is a link; None for a plain file."""
+    generated = re.search(r"generated by authselect", state.text or "", re.IGNORECASE)
     if state.link is None and not generated:
         return None
     evidence = f"it is a symbolic link to {state.link}" if state.link else "its comment says so"
     if generated or "authselect" in (state.link or ""):
         return StateError(
-            f"{path} is written by authselect: {evidence}. Change 'hosts:' in /etc/authselect/user-nsswitch.conf or in a custom profile and"
-            " run 'authselect apply-changes'"
+            f"{path} is written by authselect: {evidence}. Change 'hosts:' in /etc/authselect/user-nsswitch.conf or in "
+            "a custom profile and run 'authselect apply-changes'"
         )
     return StateError(f"{path}: {evidence}, and links are never written through: put an ordinary file in its place")
 
 
-def _owner(name: str, path: str, evidence: str) -> ResolverOwner:
-    return ResolverOwner(name, path, evidence, _WAYS[name])
+def _owner(name: str, evidence: str) -> ResolverOwner:
+    return ResolverOwner(name, PATH, evidence, _WAYS.get(name, ""))
 
 
 def _by_header(text: str | None) -> tuple[str, str]:
     comments = [line.strip() for line in (text or "").split("\n")[:20] if line[:1] in ("#", ";")]
     for comment in comments:
         for pattern, name in _HEADERS:
-            if re.search(pattern, comment, re.I):
+            if re.search(pattern, comment, re.IGNORECASE):
                 return name, comment
     return "", ""
 
 
-def _is_mount(root: str) -> bool:
-    try:
-        with open(below("/proc/self/mountinfo", root), encoding="utf-8", errors="surrogateescape") as stream:
-            return any(line.split(" ", 5)[4] == PATH for line in stream)
-    except (OSError, IndexError):
-        return False
-
-
-def _is_static(root: str) -> bool:
-    # Debian's documented way to keep dhclient off the file: an enter hook that redefines make_resolv_conf.
-    for name in glob.glob(below("/etc/dhcp/dhclient-enter-hooks.d/*", root)):
+def _is_kept_off(root: str) -> bool:
+    # dhclient-script(8): an enter hook that defines make_resolv_conf anew keeps it off the file.
+    for name in glob.glob(os.path.join(root, "etc/dhcp/dhclient-enter-hooks.d/*")):
+        if os.path.basename(name).startswith(("resolvconf", "samba")):
+            continue
         try:
             with open(name, encoding="utf-8", errors="surrogateescape") as stream:
-                if "make_resolv_conf" in stream.read() and not os.path.basename(name).startswith(
-                    ("resolvconf", "samba")
-                ):
+                if "make_resolv_conf" in stream.read():
                     return True
         except OSError:
             continue

@@ -101,8 +101,7 @@ def roll_back(done: t.Sequence[Change], before: State, root: str, why: str) -> S
 
 
 def _carry_out(executor: Executor, changes: t.Sequence[Change], before: State, check: t.Callable[[], None]) -> None:
-    drops = [group for group in groups(changes) if _may_drop(group)]
-    remaining = len(drops)
+    dropping = False
     for group in groups(changes):
         check()
         if group[0].kind in BATCHED:
@@ -110,11 +109,11 @@ def _carry_out(executor: Executor, changes: t.Sequence[Change], before: State, c
         else:
             executor.one(group[0])
         if _may_drop(group):
-            remaining -= 1
-            _restore(executor, changes, before, last=not remaining)
+            dropping = True
+            _restore(executor, changes, before, strict=False)
     check()
-    if drops:
-        _restore(executor, changes, before, last=True, strict=True)
+    if dropping:
+        _restore(executor, changes, before, strict=True)
 
 
 def _may_drop(group: t.Sequence[Change]) -> bool:
@@ -127,9 +126,7 @@ def _may_drop(group: t.Sequence[Change]) -> bool:
     )
 
 
-def _restore(
-    executor: Executor, changes: t.Sequence[Change], before: State, last: bool, strict: bool = False
-) -> None:
+def _restore(executor: Executor, changes: t.Sequence[Change], before: State, strict: bool) -> None:
     """Put back what vanished although nobody removes it; with ``strict``, raise for what cannot be put back."""
     goal = expected(before, changes)
     scope = scope_of(changes, before)

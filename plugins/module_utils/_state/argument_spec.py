@@ -53,7 +53,7 @@ STATE_OPTIONS: Spec = {
     "desired_state": {"type": "dict"},
     # Elements as they are: an empty YAML document is null, which is no dict.
     "policies": {"type": "list", "elements": "raw"},
-    "src": {"type": "path"},
+    "src": {"type": "list", "elements": "path"},
     "node_labels": {"type": "dict"},
     "prune": {"type": "bool", "default": True},
     "strict_nmstate": {"type": "bool", "default": False},

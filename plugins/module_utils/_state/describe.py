@@ -17,6 +17,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects 
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import Change
 
 Tables = t.Mapping[int, str]
+_NO_TABLES: Tables = {}
+_IP_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "ipv6-icmp"}
 _METRIC_NAMES = {number: name for name, number in ROUTE_METRICS.items()}
 
 
@@ -25,7 +27,7 @@ def table_text(table: int, tables: Tables) -> str:
     return name or str(table)
 
 
-def route_text(route: Route, tables: Tables = {}, protocol: bool = False) -> str:
+def route_text(route: Route, tables: Tables = _NO_TABLES, protocol: bool = False) -> str:
     """``[type] destination ...`` as in `ip route add`; the protocol where it is not ours or ``protocol`` says so."""
     return " ".join([*_route_key_words(route), *_route_words(route, tables, protocol)])
 
@@ -75,7 +77,7 @@ def _route_words(route: Route, tables: Tables, protocol: bool) -> list[str]:
     return words
 
 
-def rule_text(rule: Rule, tables: Tables = {}, protocol: bool = False) -> str:
+def rule_text(rule: Rule, tables: Tables = _NO_TABLES, protocol: bool = False) -> str:
     """``priority N from ... lookup TABLE`` as in `ip rule`; ``inet6`` in front of an IPv6 rule without prefixes."""
     words = [] if rule.family == 2 or rule.source or rule.destination else ["inet6"]
     words += ["priority", str(rule.priority)]
@@ -97,7 +99,10 @@ def rule_text(rule: Rule, tables: Tables = {}, protocol: bool = False) -> str:
     if rule.uid_range:
         words += ["uidrange", _range_text(rule.uid_range, always=True)]
     if rule.ip_protocol:
-        words += ["ipproto", {1: "icmp", 6: "tcp", 17: "udp", 58: "ipv6-icmp"}.get(rule.ip_protocol, str(rule.ip_protocol))]
+        words += [
+            "ipproto",
+            _IP_PROTOCOLS.get(rule.ip_protocol, str(rule.ip_protocol)),
+        ]
     if rule.source_ports:
         words += ["sport", _range_text(rule.source_ports)]
     if rule.destination_ports:
@@ -171,12 +176,12 @@ _TEXTS: dict[str, t.Callable[..., str]] = {
 }
 
 
-def object_text(kind: str, value: t.Any, tables: Tables = {}) -> str:
+def object_text(kind: str, value: t.Any, tables: Tables = _NO_TABLES) -> str:
     """An object with its kind in front: ``route 10.200.0.0/16 via 10.100.0.1 dev ens224``."""
     return f"{kind} {_TEXTS[kind](value, tables)}" if kind in _TEXTS else f"{kind} {value}"
 
 
-def describe(change: Change, tables: Tables = {}) -> str:
+def describe(change: Change, tables: Tables = _NO_TABLES) -> str:
     """``+`` makes, ``-`` removes, ``~`` changes; owners and reason in parentheses."""
     sign = "+" if change.before is None else "-" if change.after is None else "~"
     value = change.before if change.after is None else change.after

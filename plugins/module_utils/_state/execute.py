@@ -10,7 +10,6 @@ what was done is a list of changes, and its way back is their inverses in the op
 from __future__ import annotations
 
 import errno
-import os
 import time
 import typing as t
 
@@ -54,15 +53,15 @@ class StepFailed(Exception):
         super().__init__(f"cannot {verb} {what}: {reason}{more}")
 
 
-# --- into atomic changes -------------------------------------------------------------------------------------------------
+# --- into atomic changes ---------------------------------------------------------------------------------------------
 
 
 def atomic(change: Change) -> list[Change]:
     """The change as the kernel takes it, one request each.
 
-    Routes are replaced in one request where that is exact: always in IPv4, in IPv6 among routes whose next hops all have a
-    gateway (fib6_add_rt2node in net/ipv6/ip6_fib.c looks for a victim of the same sort). A rule comes before its
-    predecessor goes, an address after it.
+    Routes are replaced in one request where that is exact: always in IPv4, in IPv6 among routes whose next hops all
+    have a gateway (fib6_add_rt2node in net/ipv6/ip6_fib.c looks for a victim of the same sort). A rule comes before
+    its predecessor goes, an address after it.
     """
     before, after = change.before, change.after
     if before is None or after is None or change.kind not in BATCHED:
@@ -175,12 +174,12 @@ def _play_rule(change: Change, rules_at: dict[tuple[int, int], list[Rule]]) -> N
 def _imprecise(verb: str, kind: str, meant: t.Any, hit: t.Sequence[t.Any]) -> StateError:
     found = ", ".join(object_text(kind, value) for value in hit) or "nothing"
     return StateError(
-        f"cannot {verb} {object_text(kind, meant)} alone: the kernel would take {found}, as it does not tell them apart; "
-        f"give one of them another metric or priority by hand, then run again"
+        f"cannot {verb} {object_text(kind, meant)} alone: the kernel would take {found}, as it does not tell them "
+        f"apart; give one of them another metric or priority by hand, then run again"
     )
 
 
-# --- carrying out --------------------------------------------------------------------------------------------------------
+# --- carrying out ----------------------------------------------------------------------------------------------------
 
 
 class Executor:
@@ -190,6 +189,7 @@ class Executor:
         self.done: list[Change] = []
         self._root = root
         self._indexes: dict[str, int] = {}
+        self._kinds: dict[str, str] = {}
         self._rules: dict[tuple[int, int], list[Rule]] = {}
         self._learn(state)
         self._sock = RtnlSocket()
@@ -197,8 +197,14 @@ class Executor:
     def close(self) -> None:
         self._sock.close()
 
+    def _learn_links(self, found: t.Iterable[Link]) -> None:
+        self._indexes, self._kinds = {}, {}
+        for link in found:
+            self._indexes[link.name] = link.index
+            self._kinds[link.name] = link.kind
+
     def _learn(self, state: State) -> None:
-        self._indexes = {name: link.index for name, link in state.links.items()}
+        self._learn_links(state.links.values())
         self._rules = {}
         for held in state.rules.values():
             self._rules.setdefault((held[0].family, held[0].priority), []).extend(held)
@@ -213,8 +219,11 @@ class Executor:
         """Carry out a change of a link, file, sysctl or nftables. Raises StepFailed."""
         try:
             if change.kind == "link":
+                # It takes several requests: journalled first, so that a part of it has its way back too.
+                self.done.append(change)
                 self._link(change)
-            elif change.kind == "file":
+                return
+            if change.kind == "file":
                 from ansible_collections.kubenode.network.plugins.module_utils._state.files import write_file
 
                 write_file(change.name, change.after, self._root)
@@ -337,42 +346,41 @@ class Executor:
 
         if change.after is None:
             return
-        followers = {key: sysctl.read(key) for key in _followers(change.name)}
-        sysctl.write(change.name, change.after)
-        for key, old in followers.items():
-            new = sysctl.read(key)
+        collateral = sysctl.collateral([change.name], self._root)
+        sysctl.write(change.name, change.after, self._root)
+        for key, old in collateral.items():
+            new = sysctl.read(key, self._root)
             # Journalled in front of their cause, so that the way back sets them after it.
-            if new != old and key != change.name:
+            if new != old:
                 self.done.append(Change("sysctl", key, old, new, change.owners, f"follows {change.name}"))
 
     # --- links ---
 
     def _link(self, change: Change) -> None:
-        from ansible_collections.kubenode.network.plugins.module_utils._netlink import link_kinds
-
         before, after = change.before, change.after
+        if after is None or before is None or before.data != after.data:
+            from ansible_collections.kubenode.network.plugins.module_utils._netlink import link_kinds
         if after is None:
             link_kinds.delete_link(before)
         elif before is None:
             link_kinds.create_link(after._replace(master=None, up=False))
-            self._read_indexes()
+            self._read_links()
             self._set_link(Link(after.name, 0, 0), after)
         else:
             if before.data != after.data:
                 link_kinds.change_link(before, after)
             self._set_link(before, after)
-        self._read_indexes()
+        self._read_links()
 
-    def _read_indexes(self) -> None:
-        self._indexes = {link.name: link.index for link in links.read_links(self._sock)}
+    def _read_links(self) -> None:
+        self._learn_links(links.read_links(self._sock))
 
     def _set_link(self, before: Link, after: Link) -> None:
         index = self._index(after.name)
         changed_master = before.master != after.master
-        if changed_master and after.master is not None and before.up:
-            # A bond refuses ports that are up (bond_enslave in drivers/net/bonding/bond_main.c) and takes them up itself.
-            if {link.name: link.kind for link in links.read_links(self._sock)}.get(after.master) == "bond":
-                self._sock.request(links.encode_link_set(index, up=False))
+        if changed_master and before.up and self._kinds.get(after.master or "") == "bond":
+            # A bond refuses ports that are up (bond_enslave in drivers/net/bonding/bond_main.c) and opens them itself.
+            self._sock.request(links.encode_link_set(index, up=False))
         if changed_master:
             master = self._index(after.master) if after.master else 0
             self._sock.request(links.encode_link_set(index, master=master))
@@ -390,18 +398,6 @@ class Executor:
             return self._indexes[name]
         except KeyError:
             raise StateError(f"there is no interface {name}") from None
-
-
-def _followers(key: str) -> list[str]:
-    """Keys that the kernel sets along with a key for all interfaces (inet_forward_change in net/ipv4/devinet.c ...)."""
-    if key in ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"):
-        family, leaves = "ipv4", ("forwarding", "accept_redirects")
-    elif key in ("net.ipv6.conf.all.forwarding", "net.ipv6.conf.all.disable_ipv6"):
-        family, leaves = "ipv6", (key.rpartition(".")[2],)
-    else:
-        return []
-    names = [name.replace(".", "/") for name in sorted(os.listdir(f"/proc/sys/net/{family}/conf"))]
-    return [f"net.{family}.conf.{name}.{leaf}" for name in names for leaf in leaves]
 
 
 def _happened(change: Change, state: State) -> bool:

@@ -8,6 +8,7 @@ Text is UTF-8 with ``surrogateescape``, so that any byte comes back as it was; l
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -52,8 +53,8 @@ def write_file(path: str, state: FileState, root: str = "/") -> None:
     """Make the file at ``path`` what ``state`` says: its text and mode, a symbolic link, or nothing at all.
 
     A new text replaces the old file in one step and is on the disk on return; owner and extended attributes (SELinux's
-    label, ACLs) of a regular file that stood there are kept. A file that cannot be replaced because it is a mount of its
-    own (containers' /etc/resolv.conf) is rewritten in place. A link's target is never written.
+    label, ACLs) of a regular file that stood there are kept. A file that cannot be replaced because it is a mount of
+    its own (containers' /etc/resolv.conf) is rewritten in place. A link's target is never written.
     Raises StateError; then the file is as it was.
     """
     full = below(path, root)
@@ -144,21 +145,17 @@ def _replace_text(full: str, raw: bytes, mode: int) -> None:
 
 
 def _keep_identity(full: str, old: os.stat_result, descriptor: int) -> None:
-    try:
+    # An owner may be one that this user namespace does not map.
+    with contextlib.suppress(PermissionError):
         os.fchown(descriptor, old.st_uid, old.st_gid)
-    except PermissionError:
-        # An owner that this user namespace does not map.
-        pass
     try:
         names = os.listxattr(full)
     except OSError:
         return
     for name in names:
-        try:
+        # Some only the kernel or another privilege may set.
+        with contextlib.suppress(OSError):
             os.setxattr(descriptor, name, os.getxattr(full, name))
-        except OSError:
-            # Attributes that only the kernel or another privilege may set.
-            pass
 
 
 def _rewrite(full: str, raw: bytes, mode: int) -> None:
@@ -192,10 +189,8 @@ def _rename(temporary: str, full: str) -> None:
 def _temporary(full: str) -> str:
     # Ours alone: the engine holds its lock, and a left-over of a killed run must not stop the next one.
     temporary = os.path.join(os.path.dirname(full), f".{os.path.basename(full)}.kubenode")
-    try:
+    with contextlib.suppress(OSError):
         os.unlink(temporary)
-    except OSError:
-        pass
     return temporary
 
 

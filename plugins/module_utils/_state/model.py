@@ -299,8 +299,11 @@ class Target(t.NamedTuple):
     """path -> (as it shall be, why)"""
     sysctls: dict[str, tuple[str, tuple[str, ...]]] = {}
     nft: str | None = None
-    records: Owned = {}
-    """Records of the entries that live inside files (hosts lines, table names, sysctls), as they shall be afterwards."""
+    forwarded: dict[str, tuple[str, ...]] = {}
+    """Interface -> owners who declared ``multi_nic`` with ``forwarded`` for it."""
+    records: Owned | None = None
+    """Records of the entries that live inside files (hosts lines, table names, sysctls), as they shall be afterwards; None
+    where nothing of them is declared or let go."""
     prune: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 from operator import itemgetter
 
@@ -24,21 +23,19 @@ class Need(t.NamedTuple):
     kernel: bool = True
     """Links, addresses, routes and rules; always all of them, as ownership and the protected path need all."""
     tables: bool = True
-    """Names of routing tables."""
+    """Names of routing tables, with the files they stand in."""
     files: tuple[str, ...] = ()
     sysctls: tuple[str, ...] = ()
     managers: bool = False
     nft: bool = False
 
 
-# Where names of tables stand; a later one wins, as in iproute2 (lib/rt_names.c).
-_TABLE_FILES = ("/usr/share/iproute2/rt_tables", "/etc/iproute2/rt_tables")
-_TABLE_FOLDERS = ("/usr/share/iproute2/rt_tables.d", "/etc/iproute2/rt_tables.d")
+EVERYTHING = Need()
 
 _route_key = itemgetter(*map(Route._fields.index, ("family", "table", "destination", "source_prefix", "tos", "metric")))
 
 
-def observe(need: Need = Need(), root: str = "/") -> State:
+def observe(need: Need = EVERYTHING, root: str = "/") -> State:
     """Read what ``need`` names, files below ``root``.
 
     Raises NetlinkError when the kernel refuses or its state keeps changing, StateError for unreadable files.
@@ -47,25 +44,37 @@ def observe(need: Need = Need(), root: str = "/") -> State:
     if need.kernel:
         with RtnlSocket() as sock:
             state = read_kernel(sock)
-    if need.tables:
-        state = state._replace(tables=read_tables(root))
-    if need.files:
+    if need.tables or need.files:
         from ansible_collections.kubenode.network.plugins.module_utils._state.files import read_file
 
-        state = state._replace(files={path: read_file(path, root) for path in need.files})
-    if need.sysctls:
-        from ansible_collections.kubenode.network.plugins.module_utils._state import sysctl
+        paths = need.files
+        if need.tables:
+            from ansible_collections.kubenode.network.plugins.module_utils._state import tables
 
-        state = state._replace(sysctls={key: sysctl.read(key) for key in need.sysctls})
+            table_paths = tables.paths(root)
+            paths = tuple(dict.fromkeys((*table_paths, *paths)))
+        files = {path: read_file(path, root) for path in paths}
+        state = state._replace(files=files)
+        if need.tables:
+            state = state._replace(tables=tables.names(files[path].text or "" for path in table_paths))
+    if need.sysctls:
+        state = state._replace(sysctls=read_sysctls(need.sysctls, root))
     if need.managers:
         from ansible_collections.kubenode.network.plugins.module_utils._persist.detect import managers
 
-        state = state._replace(managers=managers(root, state.links))
+        state = state._replace(managers=managers(state.links, root))
     if need.nft:
         from ansible_collections.kubenode.network.plugins.module_utils._state import nft
 
-        state = state._replace(nft=nft.read())
+        state = state._replace(nft=nft.read_table())
     return state
+
+
+def read_sysctls(keys: t.Iterable[str], root: str = "/") -> dict[str, str | None]:
+    """The kernel's values; None for a key that it does not have."""
+    from ansible_collections.kubenode.network.plugins.module_utils._state import sysctl
+
+    return {key: sysctl.read(key, root) for key in keys}
 
 
 def read_kernel(sock: RtnlSocket) -> State:
@@ -90,29 +99,3 @@ def _grouped(values: list[t.Any], key: t.Callable[[t.Any], t.Any]) -> dict[t.Any
         for one, value in zip(keys, values):
             grouped[one] = (*grouped.get(one, ()), value)
     return grouped
-
-
-def read_tables(root: str = "/") -> dict[int, str]:
-    """Names of routing tables, by id: iproute2's files, and the names that need no file."""
-    tables = {253: "default", 254: "main", 255: "local"}
-    paths = [os.path.join(root, path[1:]) for path in _TABLE_FILES]
-    for folder in _TABLE_FOLDERS:
-        full = os.path.join(root, folder[1:])
-        try:
-            paths += [os.path.join(full, name) for name in sorted(os.listdir(full)) if name.endswith(".conf")]
-        except OSError:
-            continue
-    for path in paths:
-        try:
-            with open(path, encoding="utf-8", errors="surrogateescape") as file:
-                lines = file.readlines()
-        except OSError:
-            continue
-        for line in lines:
-            words = line.split("#", 1)[0].split()
-            if len(words) >= 2:
-                try:
-                    tables[int(words[0], 0)] = words[1]
-                except ValueError:
-                    continue
-    return tables

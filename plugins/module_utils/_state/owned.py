@@ -55,7 +55,7 @@ def load(root: str = "/") -> Owned:
         data = json.loads(text, object_hook=_bytes_hook)
         version = data["version"]
         if version > VERSION:
-            raise StateError(
+            raise StateError(  # noqa: TRY301
                 f"{path}: has format {version}, this version of kubenode.network reads up to {VERSION}; "
                 f"use the version that wrote it or a newer one"
             )
@@ -86,12 +86,10 @@ def _tuples(value: t.Any) -> t.Any:
 def _decode(data: dict[str, t.Any]) -> Owned:
     new = tuple.__new__
     owned: Owned = {}
-    for owners, made, (family, table, *rest), destinations in data["route"]:
-        owners = tuple(owners)
+    for names, made, (family, table, *rest), destinations in data["route"]:
+        owners = tuple(names)
         metric, hops, *others = rest
-        first = Route(
-            family, table, "", metric, tuple([NextHop(*_tuples(hop)) for hop in hops]), *map(_tuples, others)
-        )
+        first = Route(family, table, "", metric, tuple([NextHop(*_tuples(hop)) for hop in hops]), *map(_tuples, others))
         tail = first[3:]
         _family, _table, _destination, *key_tail = first.key
         for destination in destinations:
@@ -99,11 +97,11 @@ def _decode(data: dict[str, t.Any]) -> Owned:
             route = new(Route, (family, table, destination, *tail))
             owned["route", key] = new(Record, ("route", route, owners, made))
     for kind, make in _KERNEL.items():
-        for owners, made, row in data[kind]:
+        for names, made, row in data[kind]:
             value = make(*map(_tuples, row))
-            owned[kind, value.name if kind == "link" else value.key] = Record(kind, value, tuple(owners), made)
-    for owners, made, kind, identity, value in data["other"]:
-        owned[kind, _tuples(identity)] = Record(kind, _tuples(value), tuple(owners), made)
+            owned[kind, value.name if kind == "link" else value.key] = Record(kind, value, tuple(names), made)
+    for names, made, kind, identity, value in data["other"]:
+        owned[kind, _tuples(identity)] = Record(kind, _tuples(value), tuple(names), made)
     return owned
 
 
@@ -186,8 +184,8 @@ class Lock:
                     holder = os.pread(self._handle, 32, 0).decode("ascii", "replace").strip()
                     self.__exit__()
                     raise StateError(
-                        f"{path}: held for more than {self._seconds:.0f} s by another run (process {holder or 'unknown'}); "
-                        f"wait for it or end it"
+                        f"{path}: held for more than {self._seconds:.0f} s by another run "
+                        f"(process {holder or 'unknown'}); wait for it or end it"
                     ) from None
                 time.sleep(0.1)
         content = b"%d\n" % os.getpid()

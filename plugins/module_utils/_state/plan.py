@@ -96,8 +96,14 @@ def _files(ledger: Ledger) -> None:
         current = state.sysctls.get(key)
         if current != value:
             ledger.change("sysctl", key, current, value, owners)
+    for interface, owners in target.forwarded.items():
+        ledger.declare("nft", interface, interface, owners, True)
+    for _released in ledger.let_go("nft", target.forwarded):
+        pass
     if target.nft != state.nft:
         ledger.change("nft", "table inet kubenode_network", state.nft, target.nft)
+    if target.records is None:
+        return
     inside = ("host", "table", "sysctl", "resolver", "nsswitch")
     for entry in [entry for entry in ledger.owned if entry[0] in inside]:
         if entry not in target.records:

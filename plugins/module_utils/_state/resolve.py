@@ -103,11 +103,10 @@ def resolve(desired: Desired, state: State, owned: Owned) -> Target:
         listed=listed,
         prune=desired.prune,
     )
-    if desired.multi_nic:
+    if desired.multi_nic or state.nft is not None:
         from ansible_collections.kubenode.network.plugins.module_utils._state.multi_nic import spell_out
 
-        desired, nft = spell_out(desired, target, state, names, owned, warnings)
-        target = target._replace(nft=nft)
+        desired, target = spell_out(desired, target, state, names, owned, warnings)
     if desired.routes or desired.rules:
         from ansible_collections.kubenode.network.plugins.module_utils._state.resolve_routes import (
             resolve_routes,
@@ -117,6 +116,10 @@ def resolve(desired: Desired, state: State, owned: Owned) -> Target:
         routes, absent_routes = resolve_routes(desired, target, state, names)
         rules, absent_rules = resolve_rules(desired, target, state, names, warnings)
         target = target._replace(routes=routes, absent_routes=absent_routes, rules=rules, absent_rules=absent_rules)
+    if desired.cluster_cidrs:
+        from ansible_collections.kubenode.network.plugins.module_utils._state.resolve_routes import spare_the_cluster
+
+        spare_the_cluster(desired.cluster_cidrs, target)
     return _with_files(desired, target, state, owned, warnings)
 
 

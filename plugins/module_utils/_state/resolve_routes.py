@@ -188,6 +188,23 @@ def resolve_routes(
     return wanted, tuple(absent)
 
 
+def spare_the_cluster(cidrs: tuple[str, ...], target: Target) -> None:
+    """A route inside the pod or service networks would shadow the cluster's own; a wider one leaves them alone."""
+    for cidr in cidrs:
+        for route, _owners, origin in target.routes.values():
+            if route.table == MAIN and contains(cidr, route.destination):
+                raise StateError(
+                    "%s: the route to %s lies in the cluster's network %s (cluster_cidrs), whose routes are the container "
+                    "network's. Choose another destination, or correct cluster_cidrs." % (origin, route.destination, cidr)
+                )
+        for address, _owners in target.addresses.values():
+            if contains(cidr, address.address):
+                raise StateError(
+                    "The address %s of %s lies in the cluster's network %s (cluster_cidrs); nodes and pods must not share "
+                    "addresses. Correct the address or cluster_cidrs." % (address.address, address.interface, cidr)
+                )
+
+
 def _pattern(spec: RouteSpec, names: Names) -> RouteSpec:
     hops = tuple([hop._replace(interface=names.link(hop.interface)) if hop.interface else hop for hop in spec.next_hops])
     table = names.table(spec.table, spec.origin) if spec.table is not None else None

@@ -12,24 +12,20 @@ import typing as t
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError, TableSpec
 
 PATH = "/etc/iproute2/rt_tables.d/kubenode.conf"
-PROTOCOLS_PATH = "/etc/iproute2/rt_protos.d/kubenode.conf"
 PROTOCOL = 157
-PROTOCOLS_TEXT = "# Routes and rules made by kubenode.network.\n%d\tkubenode\n" % PROTOCOL
+PROTOCOLS_TEXT = f"# Routes and rules made by kubenode.network.\n{PROTOCOL}\tkubenode\n"
 
-# Where iproute2 reads names, earlier ones first; since 6.5 the distribution's own file is below /usr, and only counts where /etc
-# has none (iproute2, lib/rt_names.c).
+# Where iproute2 reads names, earlier ones first; since 6.5 the distribution's own file is below /usr, and only counts
+# where /etc has none (iproute2, lib/rt_names.c).
 FOLDERS = ("/etc/iproute2", "/usr/share/iproute2", "/usr/lib/iproute2")
 # linux/rtnetlink.h: RT_TABLE_UNSPEC, RT_TABLE_DEFAULT, RT_TABLE_MAIN, RT_TABLE_LOCAL.
 BUILT_IN = {0: "unspec", 253: "default", 254: "main", 255: "local"}
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}\Z")
-# "all" and "cache" are words of `ip route show table`.
-_RESERVED = frozenset(["all", "cache", *BUILT_IN.values()])
 _HEADER = "# Route tables named by kubenode.network: id, name, purpose (owners).\n"
 
 
 def paths(root: str = "/") -> tuple[str, ...]:
-    """The files that name tables on this node, in the order in which iproute2 reads them; ours, if it is there, among them."""
+    """The files that name tables on this node, ours among them where it is there."""
     found = []
     for folder in FOLDERS:
         base = os.path.join(root, folder[1:], "rt_tables")
@@ -54,7 +50,7 @@ def parse(text: str) -> list[tuple[int, int, str]]:
     result = []
     for number, line in enumerate(text.split("\n"), 1):
         words = line.partition("#")[0].split()
-        if len(words) == 2:
+        if len(words) >= 2:
             try:
                 result.append((number, int(words[0], 16 if words[0][:2].lower() == "0x" else 10), words[1]))
             except ValueError:
@@ -70,59 +66,52 @@ def names(texts: t.Iterable[str]) -> dict[int, str]:
     return result
 
 
-def managed(text: str) -> dict[int, TableSpec]:
-    """Our own file: {id: its name and purpose}; owners are in the records."""
+def managed(text: str) -> dict[str, tuple[TableSpec, frozenset[str]]]:
+    """Our own file: {name: (table with its purpose, owners)}."""
     result = {}
     for line in text.split("\n"):
         for _number, table, name in parse(line):
-            comment = line.partition("#")[2].strip()
-            result[table] = TableSpec(None, PATH, table, name, re.sub(r"[ ]?\([^()]*\)\Z", "", comment))
+            comment = re.match(r"(.*?)[ ]?(?:\(([^()]*)\))?\Z", line.partition("#")[2].strip())
+            purpose, owners = comment.groups("") if comment else ("", "")
+            spec = TableSpec(None, PATH, table, name, purpose)
+            result[name] = (spec, frozenset(owner for owner in owners.split(", ") if owner))
     return result
 
 
-def check(specs: t.Iterable[TableSpec], foreign: t.Mapping[str, str] = {}) -> None:
-    """Raise StateError for ids and names that cannot be, and for contradictions among ``specs`` or with ``foreign``.
+def check(specs: t.Iterable[TableSpec], others: t.Mapping[str, str]) -> None:
+    """Raise StateError where ``specs`` contradict each other, the kernel's own tables, or a file.
 
-    ``foreign``: path -> text of the files that are not ours.
+    ``others``: path -> text of the files that name tables, in the order in which they are read.
     """
     by_id: dict[int, tuple[str, str]] = {number: (name, "the kernel") for number, name in BUILT_IN.items()}
-    by_name: dict[str, tuple[int, str]] = {}
-    for path, text in foreign.items():
+    by_name: dict[str, tuple[int, str]] = {name: (number, "the kernel") for number, name in BUILT_IN.items()}
+    for path, text in others.items():
         for line, number, name in parse(text):
-            by_id[number] = (name, "%s line %d" % (path, line))
-            by_name[name] = (number, "%s line %d" % (path, line))
+            by_id[number] = (name, f"{path} line {line}")
+            by_name[name] = (number, f"{path} line {line}")
     for spec in specs:
-        if not 1 <= spec.id <= 0xFFFFFFFF or spec.id in BUILT_IN:
-            raise StateError(
-                "%s: table id %d: expected 1 to 4294967295, and not 253, 254 or 255, which the kernel uses itself"
-                % (spec.origin, spec.id)
-            )
-        if not _NAME.match(spec.name) or spec.name in _RESERVED:
-            raise StateError(
-                "{}: table name {!r}: expected a letter, then letters, digits, '_', '-' or '.', up to 63 characters, and none of {}".format(
-                    spec.origin, spec.name, ", ".join(sorted(_RESERVED))
-                )
-            )
-        if "\n" in spec.purpose or not spec.purpose.isprintable():
-            raise StateError(f"{spec.origin}: purpose of table {spec.name}: expected one line of text")
         name, where = by_id.setdefault(spec.id, (spec.name, spec.origin))
         if name != spec.name:
             raise StateError(
-                "%s: table %d is to be named %s, but %s names it %s" % (spec.origin, spec.id, spec.name, where, name)
+                f"{spec.origin}: table {spec.id} is to be named {spec.name}, but {where} names it {name}: use one "
+                "name, or another id"
             )
         number, where = by_name.setdefault(spec.name, (spec.id, spec.origin))
         if number != spec.id:
             raise StateError(
-                "%s: %s is to be table %d, but %s has it as table %d" % (spec.origin, spec.name, spec.id, where, number)
+                f"{spec.origin}: the name {spec.name} is to mean table {spec.id}, but {where} gives it to table "
+                f"{number}: use one id, or another name"
             )
 
 
-def render(specs: t.Iterable[tuple[TableSpec, t.Iterable[str]]]) -> str | None:
+def render(entries: t.Iterable[tuple[TableSpec, t.Collection[str]]]) -> str | None:
     """The text of our file for (table, owners) pairs, by id; None where nothing is left for it."""
     lines = []
-    for spec, owners in sorted(specs, key=lambda pair: pair[0].id):
-        comment = (spec.purpose + owners_text(owners, " (", ")")).strip()
-        lines.append("%d\t%s%s\n" % (spec.id, spec.name, "\t# " + comment if comment else ""))
+    for spec, owners in sorted(entries, key=lambda pair: pair[0].id):
+        # Empty parentheses where a purpose would end in what reads as owners.
+        listed = owners_text(owners, " (", ")") or (" ()" if spec.purpose.endswith(")") else "")
+        comment = (spec.purpose + listed).strip()
+        lines.append(f"{spec.id}\t{spec.name}" + (f"\t# {comment}" if comment else "") + "\n")
     return _HEADER + "".join(lines) if lines else None
 
 
@@ -131,8 +120,8 @@ def owners_text(owners: t.Iterable[str], before: str = "", after: str = "") -> s
 
     Raises StateError for an owner that would end the comment or read as several.
     """
-    names = sorted(set(owners))
-    for name in names:
+    listed = sorted(set(owners))
+    for name in listed:
         if not re.match(r"[^\s,#()][^,#()]*\Z", name) or not name.isprintable() or name != name.strip():
             raise StateError(f"owner {name!r}: expected a name in one line, without ',', '#' and parentheses")
-    return before + ", ".join(names) + after if names else ""
+    return before + ", ".join(listed) + after if listed else ""

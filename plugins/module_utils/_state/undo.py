@@ -31,6 +31,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.verify imp
 )
 
 _PASSES = 4
+_MADE_BY_US = frozenset(("dummy", "vlan", "bond", "bridge", "vrf", "macvlan"))
 
 
 def undo(done: t.Sequence[Change], before: State, root: str = "/") -> list[str]:
@@ -92,7 +93,7 @@ def put_back(executor: Executor, gone: t.Iterable[Item], now: State) -> None:
     its client finds and renews it.
     """
     wanted = [item for item in gone if not _comes_by_itself(*item)]
-    # Link scope before the gateways that are reached through it; otherwise the kernel's order (primary addresses first).
+    # Link scope before the gateways that are reached through it; otherwise the kernel's order (primaries first).
     wanted.sort(key=lambda item: -item[1].scope if item[0] == "route" else 0)
     for chosen in ("link", "address", "rule", "route"):
         changes = []
@@ -106,6 +107,9 @@ def put_back(executor: Executor, gone: t.Iterable[Item], now: State) -> None:
 def _replacing(kind: str, value: t.Any, now: State) -> list[Change]:
     """Make an object; first remove what stands in its place but for an attribute that the kernel took (`src` ...)."""
     if kind == "link":
+        # A NIC that was unplugged, or a pod's veth that went with its pod, is not ours to make.
+        if value.name not in now.links and value.kind not in _MADE_BY_US:
+            return []
         return [Change(kind, value.name, now.links.get(value.name), value, reason="put back")]
     changes = [Change(kind, "", None, value, reason="put back")]
     if kind == "address" and value.key in now.addresses:
@@ -131,4 +135,3 @@ def _made_by(done: t.Iterable[Change], kind: str, value: t.Any) -> bool:
         rules={value.key: (value,)} if kind == "rule" else {},
     )
     return any(change.kind == kind and change.after is not None and holds(one, kind, change.after) for change in done)
-

@@ -26,11 +26,11 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 # RTPROT_REDIRECT, RTPROT_KERNEL, RTPROT_RA: the kernel makes and drops them with addresses, links and advertisements.
 _KERNEL_PROTOCOLS = frozenset((1, 2, 9))
 
-Item = t.Tuple[str, t.Any]
+Item = t.Tuple[str, t.Any]  # noqa: UP006 - evaluated at run time
 """(kind, object)"""
 
 
-# --- equality ------------------------------------------------------------------------------------------------------------
+# --- equality --------------------------------------------------------------------------------------------------------
 
 
 def normal_route(route: Route) -> Route:
@@ -71,7 +71,7 @@ def same_link(wanted: Link, found: Link) -> bool:
         found.name, found.kind, found.up, found.master, found.parent,
     ):  # fmt: skip
         return False
-    if wanted.mtu and wanted.mtu != found.mtu or wanted.mac and wanted.mac != found.mac:
+    if (wanted.mtu and wanted.mtu != found.mtu) or (wanted.mac and wanted.mac != found.mac):
         return False
     data = dict(found.data)
     return all(data.get(name) == value for name, value in wanted.data)
@@ -103,7 +103,7 @@ def holds(state: State, kind: str, wanted: t.Any) -> bool:
     return any(wanted == rule for rule in state.rules.get(wanted.key, ()))
 
 
-# --- what a plan leads to ------------------------------------------------------------------------------------------------
+# --- what a plan leads to --------------------------------------------------------------------------------------------
 
 
 def _without(items: tuple[t.Any, ...], kind: str, gone: t.Any) -> tuple[t.Any, ...]:
@@ -225,8 +225,7 @@ def kernel_made(kind: str, value: t.Any) -> bool:
     if kind == "address":
         # IFAPROT_KERNEL_LO, _RA, _LL; older kernels do not say, but every fe80:: address comes with its link.
         return value.protocol in (1, 2, 3) or (
-            value.family == AF_INET6
-            and (not value.flags & IFA_F_PERMANENT or value.address.startswith("fe80:"))
+            value.family == AF_INET6 and (not value.flags & IFA_F_PERMANENT or value.address.startswith("fe80:"))
         )
     return False
 
@@ -283,7 +282,8 @@ def verify(target: Target, plan: Plan, before: State, after: State) -> list[str]
         elif wanted is not None:
             changed.add((kind, wanted))
             if not holds(after, kind, wanted):
-                problems.append(f"{object_text(kind, wanted)} is not there{_instead(kind, wanted, after)}")
+                origin = target.routes[wanted.key][2] + ": " if kind == "route" and wanted.key in target.routes else ""
+                problems.append(f"{origin}{object_text(kind, wanted)} is not there{_instead(kind, wanted, after)}")
             elif kind == "address" and after.addresses[wanted.key].flags & IFA_F_DADFAILED:
                 problems.append(
                     f"{object_text(kind, wanted)} is in use by another machine (duplicate address detection failed)"

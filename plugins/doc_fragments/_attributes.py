@@ -1,0 +1,72 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Private to this collection: it may change at any time.
+"""What every module of this collection says about check mode, diff mode, platform and action group."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Attributes of modules that change a node; `info` for those that only read."""
+
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+    details:
+      - The plan of check mode is the plan of the run, made by the same code from the same reading of the kernel.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: full
+    details:
+      - The difference shows only the objects that the plan touches, in the terms of the options.
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details:
+      - The kernel is read at every run, so a change that was made by hand in between is found and taken back.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: linux
+  action_group:
+    description: Use C(group/kubenode.network.network) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - kubenode.network.network
+"""
+
+    INFO = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+    details:
+      - This action does not modify state.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    support: N/A
+    details:
+      - This action does not modify state.
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details:
+      - This action does not modify state.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: linux
+  action_group:
+    description: Use C(group/kubenode.network.network) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - kubenode.network.network
+"""

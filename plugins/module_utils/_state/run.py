@@ -1,0 +1,217 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One execution of a module that changes the node: read, plan, carry out, read back; check mode stops after the plan.
+
+Nothing of the changing half is imported before there is something to change.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import typing as t
+
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import NetlinkError
+from ansible_collections.kubenode.network.plugins.module_utils._state import owned as records
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import (
+    Desired,
+    Owned,
+    Plan,
+    State,
+    StateError,
+    Target,
+)
+from ansible_collections.kubenode.network.plugins.module_utils._state.needs import needs, sysctls
+from ansible_collections.kubenode.network.plugins.module_utils._state.observe import Need, observe, read_sysctls
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+class Options(t.NamedTuple):
+    """What the common options say of how a plan may be made."""
+
+    on_conflict: str = "fail"
+    allow_default_override: bool = False
+    protect: tuple[str, ...] = ()
+
+
+DEFAULTS = Options()
+
+
+def run_module(
+    module: AnsibleModule, build: t.Callable[[dict[str, t.Any]], Desired], extra: dict[str, t.Any] | None = None
+) -> t.NoReturn:
+    """Do what the parameters of ``module`` declare and exit with the result.
+
+    ``build`` makes the declaration of them; ``extra`` are further keys of the result, and may be filled by ``build``.
+    """
+    # The process ends with this run, and ten thousand routes are many objects to look through again and again.
+    gc.disable()
+    params = module.params
+    options = Options(
+        params.get("on_conflict") or "fail",
+        bool(params.get("allow_default_override")),
+        tuple(params.get("protect") or ()),
+    )
+    try:
+        # Core offers no other way to learn of --diff.
+        diff = module._diff  # noqa: SLF001
+        result = execute(build(params), options, module.check_mode, diff=diff)
+    except StateError as error:
+        module.fail_json(msg=error.message, **{**(extra or {}), **error.details})
+    except NetlinkError as error:
+        module.fail_json(msg=f"the kernel's network state could not be read: {error}", **(extra or {}))
+    else:
+        for warning in result.pop("warnings"):
+            module.warn(warning)
+        module.exit_json(**{**(extra or {}), **result})
+    raise AssertionError("exit_json and fail_json end the process")
+
+
+def execute(
+    desired: Desired, options: Options = DEFAULTS, check_mode: bool = False, root: str = "/", diff: bool = False
+) -> dict[str, t.Any]:
+    """The result of a run: ``changed``, ``before``, ``after``, ``plan``, ``warnings`` and, with paths, ``evidence``.
+
+    Files are below ``root``; the kernel is that of the process's network namespace. Raises StateError; its details
+    have ``rolled_back`` where something had been changed.
+    """
+    if check_mode:
+        return _run(desired, options, True, root, diff)
+    with records.Lock(root):
+        return _run(desired, options, False, root, diff)
+
+
+def _run(desired: Desired, options: Options, check_mode: bool, root: str, diff: bool) -> dict[str, t.Any]:
+    owned = records.load(root)
+    need = needs(desired, owned, root)
+    state = observe(need, root)
+    keys = sysctls(desired, owned, state.links)
+    if keys:
+        need = need._replace(sysctls=keys)
+        state = state._replace(sysctls=read_sysctls(keys, root))
+    target, plan, state = _plan(desired, options, state, owned, need, root)
+    result: dict[str, t.Any] = {
+        "changed": bool(plan.changes), "before": {}, "after": {}, "plan": [], "warnings": list(plan.warnings),
+    }  # fmt: skip
+    if plan.changes:
+        _show(result, plan, state, diff)
+        if not check_mode:
+            try:
+                _carry_out(result, desired, target, plan, state, owned, need, root)
+            except StateError as error:
+                error.details.setdefault("plan", result["plan"])
+                raise
+        elif desired.paths:
+            result["evidence"] = []
+            result["warnings"].append(
+                "The paths were not asked for: the kernel can only tell them once the changes of the plan are made."
+            )
+        return result
+    if plan.owned != owned and not check_mode:
+        records.save(plan.owned, root)
+    if desired.paths:
+        result["evidence"] = _ask(desired, state)
+    return result
+
+
+def _plan(
+    desired: Desired, options: Options, state: State, owned: Owned, need: Need, root: str
+) -> tuple[Target, Plan, State]:
+    from ansible_collections.kubenode.network.plugins.module_utils._state.cni import find_networks
+    from ansible_collections.kubenode.network.plugins.module_utils._state.plan import plan
+    from ansible_collections.kubenode.network.plugins.module_utils._state.resolve import resolve
+
+    target = resolve(desired, state, owned)
+    cidrs = desired.cluster_cidrs
+    if os.path.isdir(os.path.join(root, "etc/cni/net.d")):
+        from ansible_collections.kubenode.network.plugins.module_utils._state.cni_files import pod_cidrs
+
+        cidrs += pod_cidrs(root)
+    networks = find_networks(state.links, cidrs)
+    arguments = (options.on_conflict, options.allow_default_override, options.protect, _Peers(root))
+    made = plan(state, target, owned, networks, *arguments)
+    if made.changes and need.kernel:
+        # Only a change needs to know whose the NICs are.
+        from ansible_collections.kubenode.network.plugins.module_utils._persist.detect import managers
+
+        state = state._replace(managers=managers(state.links, root))
+        if state.managers:
+            made = plan(state, target, owned, networks, *arguments)
+    return target, made, state
+
+
+class _Peers(t.Sequence[t.Any]):
+    """Connections that must stay; looked up when a plan asks, which one without changes does not."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._found: list[tuple[str, str, str | None]] | None = None
+
+    def _look_up(self) -> list[tuple[str, str, str | None]]:
+        if self._found is None:
+            from ansible_collections.kubenode.network.plugins.module_utils._state.peers import protect_inputs
+
+            self._found = protect_inputs(self._root)
+        return self._found
+
+    def __len__(self) -> int:
+        return len(self._look_up())
+
+    def __getitem__(self, index: t.Any) -> t.Any:
+        return self._look_up()[index]
+
+
+def _show(result: dict[str, t.Any], plan: Plan, state: State, diff: bool) -> None:
+    from ansible_collections.kubenode.network.plugins.module_utils._state import render
+    from ansible_collections.kubenode.network.plugins.module_utils._state.describe import describe
+
+    result["plan"] = [describe(change, state.tables) for change in plan.changes]
+    result["before"], result["after"] = render.changes_both_ways(plan.changes)
+    if diff:
+        result["diff"] = render.diff(plan.changes, result["before"], result["after"])
+
+
+def _carry_out(
+    result: dict[str, t.Any], desired: Desired, target: Target, plan: Plan, before: State, owned: Owned, need: Need,
+    root: str,
+) -> None:  # fmt: skip
+    from ansible_collections.kubenode.network.plugins.module_utils._state.apply import Interrupts, apply, roll_back
+    from ansible_collections.kubenode.network.plugins.module_utils._state.verify import verify
+
+    with Interrupts() as interrupts:
+        records.save(records.union(owned, plan.owned), root)
+        try:
+            done = apply(plan.changes, before, root, interrupts.check)
+            try:
+                after = observe(need, root)
+                problems = verify(target, plan, before, after)
+                if problems:
+                    text = "; ".join(problems)
+                    raise StateError(f"the node does not hold what was planned: {text}")  # noqa: TRY301
+                if desired.paths:
+                    result["evidence"] = _ask(desired, after)
+                records.save(plan.owned, root)
+                interrupts.check()
+            except (StateError, NetlinkError) as error:
+                raised = roll_back(done, before, root, str(error))
+                raised.details.update(error.details if isinstance(error, StateError) else {})
+                raise raised from error
+        except StateError as error:
+            if error.details.get("rolled_back"):
+                records.save(owned, root)
+            else:
+                records.save(records.union(owned, plan.owned), root)
+            raise
+
+
+def _ask(desired: Desired, state: State) -> list[dict[str, t.Any]]:
+    from ansible_collections.kubenode.network.plugins.module_utils._state import paths
+
+    evidence = paths.ask(desired.paths, state)
+    failed = paths.failures(evidence)
+    if failed:
+        raise StateError("\n".join(failed), evidence=evidence)
+    return evidence

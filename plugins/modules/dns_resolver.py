@@ -1,0 +1,120 @@
+#!/usr/bin/python
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: dns_resolver
+
+short_description: Name servers, search domains, hosts entries and look-up order of a node
+
+version_added: 0.1.0
+
+description:
+  - Edits C(/etc/resolv.conf), C(/etc/hosts) and C(/etc/nsswitch.conf) by their meaning. Comments and lines that are not
+    concerned stay as they are.
+  - Finds out who else writes C(resolv.conf) (systemd-resolved, NetworkManager, resolvconf) and refuses to write through a
+    link or into a file that belongs to one of them, with its name.
+  - An option that is left out keeps what is there, an empty list clears it.
+extends_documentation_fragment:
+  - kubenode.network._resolver
+  - kubenode.network._resolver.files
+  - kubenode.network._common
+  - kubenode.network._attributes
+
+options:
+  interface:
+    description:
+      - The interface the servers are for, where the owner of the resolver knows servers of interfaces. A plain C(resolv.conf) does not.
+    type: str
+
+seealso:
+  - module: kubenode.network.network_state
+    description: Interfaces, routes, rules and resolver as one change.
+
+author:
+  - The kubenode.network contributors (@kubenode)
+"""
+
+EXAMPLES = r"""
+- name: Two name servers and two search domains
+  kubenode.network.dns_resolver:
+    owner: worker-dns
+    servers:
+      - 10.100.0.53
+      - 10.100.0.54
+    search:
+      - storage.internal.example.com
+      - internal.example.com
+    options:
+      - ndots:2
+      - timeout:1
+      - rotate
+
+- name: Names that must be found without a name server, files before DNS
+  kubenode.network.dns_resolver:
+    owner: worker-hosts
+    hosts:
+      - address: 10.100.0.5
+        names:
+          - registry.internal.example.com
+          - registry
+    nsswitch_hosts:
+      - files
+      - dns
+
+- name: No search domains and no options; the servers stay
+  kubenode.network.dns_resolver:
+    owner: worker-dns
+    on_conflict: fail
+    search: []
+    options: []
+
+- name: No hosts entries of this owner any more
+  kubenode.network.dns_resolver:
+    owner: worker-hosts
+    hosts: []
+"""
+
+RETURN = r"""
+before:
+  description: Always empty, as text files have no place among the options. C(--diff) shows them.
+  type: dict
+  returned: success
+after:
+  description: Always empty, as text files have no place among the options. C(--diff) shows them.
+  type: dict
+  returned: success
+plan:
+  description: The steps in the order in which they are carried out, one line each, in the words of C(ip).
+  type: list
+  elements: str
+  returned: success
+warnings:
+  description: What was tidied, and what should be looked at.
+  type: list
+  elements: str
+  returned: when there are any
+rolled_back:
+  description:
+    - Whether the node is again as it was before. V(false) says that the way back failed too, and the message tells what is left.
+  type: bool
+  returned: when a change failed
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.kubenode.network.plugins.module_utils._state.argument_spec import ARGUMENT_SPECS
+from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
+from ansible_collections.kubenode.network.plugins.module_utils._state.run import run_module
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPECS["dns_resolver"], supports_check_mode=True)
+    run_module(module, lambda params: desired_from_options(params, "dns_resolver"))
+
+
+if __name__ == "__main__":
+    main()

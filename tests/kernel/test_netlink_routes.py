@@ -1,0 +1,405 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Routes against iproute2: what `ip` makes we read, what we make `ip` shows, and what we delete is gone."""
+
+from __future__ import annotations
+
+import random
+import socket
+import typing as t
+
+import pytest
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import AF_INET, AF_INET6
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import NextHop, Route
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.routes import (
+    default_scope,
+    encode_add,
+    encode_append,
+    encode_delete,
+    encode_replace,
+    normalise,
+    read_routes,
+)
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+LINK = 253
+VIA_224 = NextHop("ens224", "10.100.0.1")
+VIA_256 = NextHop("ens256", "172.16.0.1")
+VIA6_224 = NextHop("ens224", "2001:db8:a::1")
+VIA6_256 = NextHop("ens256", "2001:db8:c::1")
+
+
+def v4(destination: str, *hops: NextHop, **fields: t.Any) -> Route:
+    return Route(AF_INET, fields.pop("table", 1000), destination, next_hops=hops, protocol=3, **fields)
+
+
+def v6(destination: str, *hops: NextHop, **fields: t.Any) -> Route:
+    fields = {"metric": 1024, "protocol": 3, **fields}
+    return Route(AF_INET6, fields.pop("table", 1000), destination, next_hops=hops, **fields)
+
+
+# What `ip route add` takes, and the route that is then in the kernel.
+TWINS: dict[str, tuple[str, Route]] = {
+    "gateway": ("10.200.0.0/16 via 10.100.0.1", v4("10.200.0.0/16", VIA_224)),
+    "link": ("10.200.0.0/16 dev ens256", v4("10.200.0.0/16", NextHop("ens256"), scope=LINK)),
+    "default": ("default via 10.100.0.1 metric 50", v4("0.0.0.0/0", VIA_224, metric=50)),
+    "host": ("10.200.0.1 via 10.100.0.1", v4("10.200.0.1/32", VIA_224)),
+    "main table": ("10.200.0.0/16 via 10.100.0.1 table main", v4("10.200.0.0/16", VIA_224, table=254)),
+    "table 255 < id": (
+        "10.200.0.0/16 via 10.100.0.1 table 4294967295",
+        v4("10.200.0.0/16", VIA_224, table=4294967295),
+    ),
+    "table 256": ("10.200.0.0/16 via 10.100.0.1 table 256", v4("10.200.0.0/16", VIA_224, table=256)),
+    "source": (
+        "10.200.0.0/16 via 10.100.0.1 src 10.100.0.11",
+        v4("10.200.0.0/16", VIA_224, source="10.100.0.11"),
+    ),
+    "tos": ("10.200.0.0/16 via 10.100.0.1 tos 0x10", v4("10.200.0.0/16", VIA_224, tos=16)),
+    "largest metric": (
+        "10.200.0.0/16 via 10.100.0.1 metric 4294967295",
+        v4("10.200.0.0/16", VIA_224, metric=4294967295),
+    ),
+    "on link": (
+        "10.200.0.0/16 via 192.0.2.1 dev ens224 onlink",
+        v4("10.200.0.0/16", NextHop("ens224", "192.0.2.1", on_link=True)),
+    ),
+    "multipath with weights": (
+        "10.200.0.0/16 nexthop via 10.100.0.1 weight 3 nexthop via 172.16.0.1 weight 256",
+        v4("10.200.0.0/16", VIA_224._replace(weight=3), VIA_256._replace(weight=256)),
+    ),
+    "multipath on link": (
+        "10.200.0.0/16 nexthop via 10.100.0.1 nexthop via 192.0.2.1 dev ens256 onlink weight 2",
+        v4("10.200.0.0/16", VIA_224, NextHop("ens256", "192.0.2.1", 2, on_link=True)),
+    ),
+    "via IPv6": (
+        "10.200.0.0/16 via inet6 fe80::1 dev ens224",
+        v4("10.200.0.0/16", NextHop("ens224", "fe80::1")),
+    ),
+    "multipath via both families": (
+        "10.200.0.0/16 nexthop via 10.100.0.1 nexthop via inet6 fe80::1 dev ens256",
+        v4("10.200.0.0/16", VIA_224, NextHop("ens256", "fe80::1")),
+    ),
+    "metrics": (
+        "10.200.0.0/16 via 10.100.0.1 mtu 1400 advmss 1300 window 9000 rtt 20ms cwnd 8 initcwnd 20 quickack 1",
+        v4(
+            "10.200.0.0/16",
+            VIA_224,
+            metrics=((2, 1400), (3, 9000), (4, 160), (7, 8), (8, 1300), (11, 20), (15, 1)),
+        ),
+    ),
+    "locked mtu": (
+        "10.200.0.0/16 via 10.100.0.1 mtu lock 1400",
+        v4("10.200.0.0/16", VIA_224, metrics=((1, 4), (2, 1400))),
+    ),
+    "congestion control": (
+        "10.200.0.0/16 via 10.100.0.1 congctl reno",
+        v4("10.200.0.0/16", VIA_224, metrics=((16, b"reno\0"),)),
+    ),
+    "realm": (
+        "10.200.0.0/16 via 10.100.0.1 realm 5/7",
+        v4("10.200.0.0/16", VIA_224._replace(encap=((11, b"\7\0\5\0"),))),
+    ),
+    "blackhole": ("blackhole 10.200.0.0/16", v4("10.200.0.0/16", type="blackhole")),
+    "unreachable": ("unreachable 10.200.0.0/16 metric 9", v4("10.200.0.0/16", type="unreachable", metric=9)),
+    "prohibit": ("prohibit 10.200.0.0/16", v4("10.200.0.0/16", type="prohibit")),
+    "throw": ("throw 10.200.0.0/16", v4("10.200.0.0/16", type="throw")),
+    "local": ("local 10.200.0.0/16 dev lo", v4("10.200.0.0/16", NextHop("lo"), type="local", scope=254)),
+    "broadcast": (
+        "broadcast 10.200.255.255 dev ens224",
+        v4("10.200.255.255/32", NextHop("ens224"), type="broadcast", scope=LINK),
+    ),
+    "multicast": (
+        "multicast 239.1.0.0/16 dev ens224",
+        v4("239.1.0.0/16", NextHop("ens224"), type="multicast", scope=LINK),
+    ),
+    "IPv6 gateway": ("2001:db8:200::/48 via 2001:db8:a::1", v6("2001:db8:200::/48", VIA6_224)),
+    "IPv6 link": ("2001:db8:200::/48 dev ens256", v6("2001:db8:200::/48", NextHop("ens256"))),
+    "IPv6 default": ("default via 2001:db8:a::1 metric 7", v6("::/0", VIA6_224, metric=7)),
+    "IPv6 host": ("2001:db8:200::1 via 2001:db8:a::1", v6("2001:db8:200::1/128", VIA6_224)),
+    "IPv6 source prefix": (
+        "2001:db8:200::/48 from 2001:db8:a::/64 via 2001:db8:a::1",
+        v6("2001:db8:200::/48", VIA6_224, source_prefix="2001:db8:a::/64"),
+    ),
+    "IPv6 default by source prefix": (
+        "default from 2001:db8:a::/64 via 2001:db8:a::1",
+        v6("::/0", VIA6_224, source_prefix="2001:db8:a::/64"),
+    ),
+    "IPv6 source": (
+        "2001:db8:200::/48 via 2001:db8:a::1 src 2001:db8:a::b",
+        v6("2001:db8:200::/48", VIA6_224, source="2001:db8:a::b"),
+    ),
+    "IPv6 multipath": (
+        "2001:db8:200::/48 nexthop via 2001:db8:a::1 nexthop via 2001:db8:c::1 weight 5",
+        v6("2001:db8:200::/48", VIA6_224, VIA6_256._replace(weight=5)),
+    ),
+    "IPv6 metrics": (
+        "2001:db8:200::/48 via 2001:db8:a::1 mtu 1400 hoplimit 9",
+        v6("2001:db8:200::/48", VIA6_224, metrics=((2, 1400), (10, 9))),
+    ),
+    "IPv6 preference": (
+        "2001:db8:200::/48 via 2001:db8:a::1 pref high",
+        v6("2001:db8:200::/48", VIA6_224, extra=((20, b"\1"),)),
+    ),
+    "IPv6 on link": (
+        "2001:db8:200::/48 via 2001:db8:f::1 dev ens224 onlink",
+        v6("2001:db8:200::/48", NextHop("ens224", "2001:db8:f::1", on_link=True)),
+    ),
+    "IPv6 blackhole": ("blackhole 2001:db8:200::/48", v6("2001:db8:200::/48", type="blackhole")),
+    "IPv6 unreachable": ("unreachable 2001:db8:200::/48", v6("2001:db8:200::/48", type="unreachable")),
+    "IPv6 prohibit": ("prohibit 2001:db8:200::/48", v6("2001:db8:200::/48", type="prohibit")),
+    "IPv6 throw": ("throw 2001:db8:200::/48", v6("2001:db8:200::/48", type="throw")),
+    "IPv6 local": ("local 2001:db8:200::/48 dev lo", v6("2001:db8:200::/48", NextHop("lo"), type="local")),
+}
+
+
+def _add_by_ip(netns: t.Any, words: str, route: Route) -> None:
+    if "table" not in words:
+        before, nexthop, hops = words.partition("nexthop")
+        words = f"{before} table {route.table} {nexthop}{hops}"
+    netns.ip("-4" if route.family == AF_INET else "-6", "route", "add", *words.split())
+
+
+def _shown(netns: t.Any, route: Route) -> list[dict[str, t.Any]]:
+    family = "-4" if route.family == AF_INET else "-6"
+    return t.cast("list[dict[str, t.Any]]", netns.routes(family, route.table))
+
+
+@pytest.mark.parametrize("case", TWINS)
+def test_ip_and_we_make_the_same_route(fresh_netns: t.Any, case: str) -> None:
+    words, route = TWINS[case]
+    with fresh_netns() as netns:
+        netns.veth("ens224", "peer224", "10.100.0.11/24", "2001:db8:a::b/64")
+        netns.veth("ens256", "peer256", "172.16.0.11/24", "2001:db8:c::b/64")
+        sock, names, indexes = netns.socket(), netns.names, netns.indexes
+        others = _shown(netns, route)
+        _add_by_ip(netns, words, route)
+        made_by_ip = _shown(netns, route)
+        assert len(made_by_ip) == len(others) + 1
+
+        found = [r for r in read_routes(sock, names, table=route.table) if r.destination == route.destination]
+        assert found == [route]
+        assert sock.batch([encode_delete(route, indexes)]) == [None]
+        assert _shown(netns, route) == others
+        assert sock.batch([encode_add(route, indexes)]) == [None]
+        assert _shown(netns, route) == made_by_ip
+        (error,) = sock.batch([encode_add(route, indexes)])
+        assert error is not None and (error.errno, error.message) == (17, "File exists")
+        assert sock.batch([encode_replace(route, indexes)]) == [None]
+        assert _shown(netns, route) == made_by_ip
+
+
+def test_default_scope_is_that_of_ip(netns: t.Any) -> None:
+    for words, route in TWINS.values():
+        assert default_scope(route) == route.scope, words
+
+
+ENCAPSULATIONS = {
+    "seg6": "2001:db8:200::/48 encap seg6 mode encap segs fc00::1,fc00::2 dev ens224",
+    "seg6local": "2001:db8:200::/48 encap seg6local action End.DT6 table 254 dev ens224",
+    "ip6": "2001:db8:200::/48 encap ip6 id 5 src 2001:db8::1 dst 2001:db8::2 dev ens224",
+    "ip": "10.200.0.0/16 encap ip id 100 src 10.100.0.11 dst 10.100.0.1 ttl 9 tos 4 dev ens224",
+    "multipath": (
+        "10.200.0.0/16 table 1000 nexthop via 10.100.0.1 encap ip id 7 dst 10.0.0.7 nexthop via 172.16.0.1 weight 2"
+    ),
+    "mpls": "10.200.0.0/16 encap mpls 100/200 via inet 10.100.0.1",
+}
+
+
+@pytest.mark.parametrize("kind", ENCAPSULATIONS)
+def test_encapsulation_is_carried_untouched(wired: t.Any, kind: str) -> None:
+    words = ENCAPSULATIONS[kind]
+    family = "-6" if "2001" in words else "-4"
+    table = () if "table 1000" in words else ("table", 1000)
+    error = wired.try_ip(family, "route", "add", *words.split(), *table)
+    if "not supported" in error or "Unknown" in error:
+        pytest.skip(f"this kernel or iproute2 has no {kind} encapsulation: {error}")
+    assert not error
+    made_by_ip = wired.routes(family, 1000)
+    sock, indexes = wired.socket(), wired.indexes
+    (route,) = read_routes(sock, wired.names, table=1000)
+    assert any(hop.encap for hop in route.next_hops)
+    assert sock.batch([encode_delete(route, indexes)]) == [None]
+    assert wired.routes(family, 1000) == []
+    assert sock.batch([encode_add(route, indexes)]) == [None]
+    assert wired.routes(family, 1000) == made_by_ip
+    assert read_routes(sock, wired.names, table=1000) == [route]
+
+
+@pytest.mark.parametrize(
+    ("family", "gateway", "destination"),
+    [(AF_INET, "10.100.0.1", "10.200.0.0/16"), (AF_INET6, "2001:db8:a::1", "2001:db8:200::/48")],
+)
+def test_routes_with_nexthop_objects(wired: t.Any, family: int, gateway: str, destination: str) -> None:
+    wired.batch(f"nexthop add id 7 via {gateway} dev ens224\nnexthop add id 8 group 7")
+    wired.ip("route", "add", destination, "nhid", 8, "table", 1000)
+    made_by_ip = wired.routes("-6" if family == AF_INET6 else "-4", 1000)
+    sock, indexes = wired.socket(), wired.indexes
+    (route,) = read_routes(sock, wired.names, table=1000)
+    assert route.nexthop_id == 8
+    assert [hop.gateway for hop in route.next_hops] == [gateway], "the kernel resolves the object for readers"
+    assert sock.batch([encode_delete(route, indexes)]) == [None]
+    assert read_routes(sock, wired.names, table=1000) == []
+    assert sock.batch([encode_add(route, indexes)]) == [None]
+    assert wired.routes("-6" if family == AF_INET6 else "-4", 1000) == made_by_ip
+
+
+def test_filters_are_the_kernels(wired: t.Any) -> None:
+    lines = [
+        f"route add 10.{n}.0.0/16 via 10.100.0.1 table {table} proto {proto}\n"
+        f"route add 2001:db8:{n}::/48 via 2001:db8:a::1 table {table} proto {proto}"
+        for n, (table, proto) in enumerate([(1000, 157), (1000, 12), (1001, 157), (100, 157)], 1)
+    ]
+    wired.batch("\n".join(lines))
+    sock, names = wired.socket(), wired.names
+    assert sock.strict
+
+    def read(**filters: int) -> list[str]:
+        return [route.destination for route in read_routes(sock, names, **filters)]
+
+    assert read(table=1000) == ["10.1.0.0/16", "10.2.0.0/16", "2001:db8:1::/48", "2001:db8:2::/48"]
+    assert sorted(read(protocol=157, family=AF_INET)) == ["10.1.0.0/16", "10.3.0.0/16", "10.4.0.0/16"]
+    assert read(table=1001, protocol=157, family=AF_INET6) == ["2001:db8:3::/48"]
+    assert read(table=1001, protocol=12) == []
+    assert read(table=777) == [], "a table that does not exist is empty"
+    everything = {(r.family, r.table, r.destination) for r in read_routes(sock, names)}
+    assert len(everything) > 8
+    shown = [
+        (family, route)
+        for family in (AF_INET, AF_INET6)
+        for route in wired.routes("-4" if family == AF_INET else "-6", "all")
+    ]
+    assert len(read_routes(sock, names)) == len(shown)
+
+
+def test_cached_entries_are_not_routes(wired: t.Any) -> None:
+    """`ip route get` to a destination with a path MTU makes an exception entry, which dumps can show as a route."""
+    wired.ip("route", "add", "2001:db8:200::/48", "via", "2001:db8:a::1", "mtu", "1300")
+    sock, names = wired.socket(), wired.names
+    before = read_routes(sock, names)
+    wired.ip("route", "get", "2001:db8:200::1")
+    assert read_routes(sock, names) == before
+
+
+def test_two_dumps_of_one_state_are_equal_while_time_passes(wired: t.Any) -> None:
+    """Route expiry and statistics count on; they are no part of a route."""
+    wired.ip("-6", "route", "add", "2001:db8:200::/48", "via", "2001:db8:a::1", "expires", "300")
+    sock, names = wired.socket(), wired.names
+    assert read_routes(sock, names) == read_routes(sock, names)
+    (route,) = [r for r in read_routes(sock, names) if r.destination == "2001:db8:200::/48"]
+    assert route == v6("2001:db8:200::/48", VIA6_224, table=254)
+
+
+def test_a_missing_interface_name_is_shown_as_its_index(wired: t.Any) -> None:
+    wired.ip("route", "add", "10.200.0.0/16", "dev", "ens224", "table", 1000)
+    (route,) = read_routes(wired.socket(), {}, table=1000)
+    assert route.next_hops == (NextHop(f"if{wired.indexes['ens224']}"),)
+
+
+def test_append_puts_an_ipv4_route_behind_and_joins_ipv6_next_hops(wired: t.Any) -> None:
+    sock, names, indexes = wired.socket(), wired.names, wired.indexes
+    first, second = v4("10.200.0.0/16", VIA_224), v4("10.200.0.0/16", VIA_256)
+    assert sock.batch([encode_append(route, indexes) for route in (first, second)]) == [None, None]
+    assert read_routes(sock, names, table=1000) == [first, second]
+    shown = wired.routes("-4", 1000)
+    assert [entry["gateway"] for entry in shown] == ["10.100.0.1", "172.16.0.1"]
+
+    one, other = v6("2001:db8:200::/48", VIA6_224), v6("2001:db8:200::/48", VIA6_256)
+    assert sock.batch([encode_append(route, indexes) for route in (one, other)]) == [None, None]
+    assert read_routes(sock, names, AF_INET6, 1000) == [one._replace(next_hops=(VIA6_224, VIA6_256))]
+    (entry,) = wired.routes("-6", 1000)
+    assert [hop["gateway"] for hop in entry["nexthops"]] == ["2001:db8:a::1", "2001:db8:c::1"]
+
+
+def test_ipv6_metric_0_and_protocol_0_are_what_the_kernel_makes_of_them(wired: t.Any) -> None:
+    sock, names, indexes = wired.socket(), wired.names, wired.indexes
+    asked = v6("2001:db8:200::/48", VIA6_224, metric=0, protocol=0)
+    assert sock.batch([encode_add(asked, indexes)]) == [None]
+    assert read_routes(sock, names, table=1000) == [normalise(asked)]
+    assert normalise(asked).metric == 1024
+    assert sock.batch([encode_delete(asked, indexes)]) == [None]
+    assert read_routes(sock, names, table=1000) == []
+
+
+def test_pyroute2_reads_what_we_write(wired: t.Any) -> None:
+    pyroute2 = pytest.importorskip("pyroute2", reason="pyroute2 is not installed in this Python")
+    sock, indexes = wired.socket(), wired.indexes
+    route = v4("10.200.0.0/16", VIA_224._replace(weight=3), VIA_256, metric=5, metrics=((2, 1400),))
+    assert sock.batch([encode_add(route, indexes)]) == [None]
+    with pyroute2.IPRoute() as ipr:
+        (message,) = [m for m in ipr.get_routes(family=AF_INET) if m.get_attr("RTA_TABLE") == 1000]
+    assert (message.get_attr("RTA_DST"), message["dst_len"], message.get_attr("RTA_PRIORITY")) == ("10.200.0.0", 16, 5)
+    assert dict(message.get_attr("RTA_METRICS")["attrs"])["RTAX_MTU"] == 1400
+    hops = message.get_attr("RTA_MULTIPATH")
+    assert [(hop["oif"], hop["hops"], hop.get_attr("RTA_GATEWAY")) for hop in hops] == [
+        (indexes["ens224"], 2, "10.100.0.1"),
+        (indexes["ens256"], 0, "172.16.0.1"),
+    ]
+
+
+_hops4 = st.sampled_from((VIA_224, VIA_256, NextHop("ens224", "fe80::1"), NextHop("ens256", "192.0.2.1", on_link=True)))
+_hops6 = st.sampled_from((VIA6_224, VIA6_256, NextHop("ens224", "fe80::9")))
+_metrics = st.dictionaries(st.sampled_from((2, 3, 5, 6, 7, 8, 9, 11, 13, 14)), st.integers(88, 1400), max_size=3)
+
+
+@st.composite
+def _random_route(draw: t.Any, family: int) -> Route:
+    bits = 32 if family == AF_INET else 128
+    length = draw(st.integers(0, bits))
+    rng = random.Random(draw(st.integers(0, 2**32)))
+    # 11.0.0.0/8 and 2001::/16: unicast and nobody's.
+    number = (11 << 24 if family == AF_INET else 0x2001 << 112) | rng.getrandbits(bits - 8 if bits == 32 else bits - 16)
+    number = number >> (bits - length) << (bits - length)
+    destination = f"{_text(family, number)}/{length}"
+    kind = draw(st.sampled_from(("unicast", "unicast", "unicast", "unicast", "blackhole", "unreachable", "throw")))
+    hops: tuple[NextHop, ...] = ()
+    if kind == "unicast":
+        chosen = draw(st.lists(_hops4 if family == AF_INET else _hops6, min_size=1, max_size=3, unique=True))
+        if len(chosen) > 1:
+            chosen = [hop._replace(weight=draw(st.integers(1, 256))) for hop in chosen]
+        hops = tuple(chosen)
+        if draw(st.booleans()) and len(hops) == 1:
+            hops = (NextHop(hops[0].interface),)
+    route = Route(
+        family,
+        draw(st.sampled_from((1000, 100, 70000))),
+        destination,
+        draw(st.integers(0, 2**32 - 1)),
+        hops,
+        kind,
+        draw(st.integers(3, 255)),
+        metrics=tuple(sorted(draw(_metrics).items())),
+        tos=draw(st.sampled_from((0, 4, 8, 16))) if family == AF_INET else 0,
+    )
+    return normalise(route._replace(scope=default_scope(route)))
+
+
+def _text(family: int, number: int) -> str:
+    return socket.inet_ntop(family, number.to_bytes(4 if family == AF_INET else 16, "big"))
+
+
+@settings(
+    deadline=None,
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(routes=st.lists(st.sampled_from((AF_INET, AF_INET6)).flatmap(_random_route), min_size=1, max_size=8))
+def test_random_routes_come_back_as_they_were_and_go(wired: t.Any, routes: list[Route]) -> None:
+    keyed = {route.key: route for route in routes}
+    sock, names, indexes = wired.socket(), wired.names, wired.indexes
+    cache: dict[t.Any, bytes] = {}
+    errors = sock.batch([encode_add(route, indexes, cache) for route in keyed.values()], list(keyed.values()))
+    tables = (100, 1000, 70000)
+    try:
+        note([(str(error), error.object) for error in errors if error])
+        assert not any(errors)
+        found = [route for route in read_routes(sock, names) if route.table in tables]
+        assert len(found) == len(keyed)
+        assert {route.key: route for route in found} == keyed
+        shown = sum(len(wired.routes(f, n)) for f in ("-4", "-6") for n in tables)
+        assert shown == len(found)
+    finally:
+        errors = sock.batch([encode_delete(route, indexes, cache) for route in keyed.values()])
+    assert not any(errors)
+    assert [route for route in read_routes(sock, names) if route.table in tables] == []

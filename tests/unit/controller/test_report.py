@@ -1,0 +1,126 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""scripts/test tells the truth: nothing that failed, was skipped or did not run counts as passed."""
+
+from __future__ import annotations
+
+import importlib.util
+import pathlib
+import sys
+import types
+import typing as t
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def report_module() -> types.ModuleType:
+    spec = importlib.util.spec_from_file_location("report", ROOT / "scripts/lib/report.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["report"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def report(report_module: types.ModuleType, tmp_path: pathlib.Path) -> t.Any:
+    return report_module.Report(tmp_path / "logs", tmp_path)
+
+
+def shell(script: str) -> list[str]:
+    return ["/bin/sh", "-c", script]
+
+
+def pytest_on(folder: pathlib.Path, test: str) -> list[str]:
+    (folder / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "test_it.py").write_text(test, encoding="utf-8")
+    return [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(folder), str(folder)]
+
+
+def test_commands_count_by_their_exit_status(report: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with report.part("lint"):
+        assert report.command("good", shell("exit 0"))
+        assert not report.command("bad", shell("echo the reason; exit 1"))
+        assert not report.command("not here", shell("echo install it; exit 77"))
+    assert str(report.total()) == "1 passed, 1 failed, 1 skipped"
+    output = capsys.readouterr().out
+    assert "| the reason" in output
+    assert "skip  not here: install it" in output
+
+
+def test_what_cannot_be_prepared_is_skipped_with_the_last_words(
+    report: t.Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with report.part("vm"):
+        assert report.available("ready", shell("echo getting ready >&2"))
+        assert not report.available("guest", shell("echo first >&2; echo no kernel: install one >&2; exit 77"))
+        assert not report.available("broken", shell("exit 3"))
+    assert str(report.total()) == "0 passed, 1 failed, 1 skipped"
+    assert "skip  guest: no kernel: install one" in capsys.readouterr().out
+
+
+def test_each_test_of_pytest_counts(report: t.Any, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tests = """
+import pytest
+def test_good(): pass
+def test_bad(): assert False
+def test_error(unknown): pass
+@pytest.mark.skip(reason="the kernel lacks it")
+def test_skipped(): pass
+@pytest.mark.full
+def test_long(): pass
+@pytest.mark.xfail(reason="a known defect")
+def test_known(): assert False
+"""
+    with report.part("unit"):
+        report.pytest("here", pytest_on(tmp_path, tests))
+    assert str(report.total()) == "1 passed, 2 failed, 3 skipped"
+    output = capsys.readouterr().out
+    assert "the kernel lacks it" in output
+    assert "a long series: scripts/test --full" in output
+    assert "a known defect" in output
+
+
+def test_a_long_series_runs_when_asked_for(report: t.Any, tmp_path: pathlib.Path) -> None:
+    with report.part("unit"):
+        report.pytest(
+            "here", [*pytest_on(tmp_path, "import pytest\n@pytest.mark.full\ndef test_long(): pass\n"), "--full"]
+        )
+    assert str(report.total()) == "1 passed, 0 failed, 0 skipped"
+
+
+@pytest.mark.parametrize(
+    "tests", ["", "this is no python", "import os\nos._exit(0)", "import os\ndef test_x(): os._exit(9)"]
+)
+def test_a_run_of_pytest_without_a_result_is_a_failure(report: t.Any, tmp_path: pathlib.Path, tests: str) -> None:
+    with report.part("unit"):
+        report.pytest("here", pytest_on(tmp_path, tests))
+    assert str(report.total()) == "0 passed, 1 failed, 0 skipped"
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "last"),
+    [
+        ("exit 0", 0, "1 passed, 0 failed, 0 skipped"),
+        ("exit 1", 1, "0 passed, 1 failed, 0 skipped"),
+        ("exit 77", 1, "0 passed, 0 failed, 1 skipped"),
+    ],
+)
+def test_the_last_line_is_the_sum_and_the_status_agrees(
+    report_module: types.ModuleType,
+    report: t.Any,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    status: int,
+    last: str,
+) -> None:
+    with report.part("lint"):
+        report.command("it", shell(command))
+    with pytest.raises(SystemExit) as ended:
+        report_module.finish(report)
+    assert ended.value.code == status
+    assert capsys.readouterr().out.splitlines()[-1] == last
