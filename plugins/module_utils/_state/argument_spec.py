@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
-Spec = t.Dict[str, t.Dict[str, t.Any]]
+Spec = dict[str, dict[str, t.Any]]
 
 _ENTRIES: dict[str, t.Any] = {"type": "list", "elements": "dict"}
 _TEXTS: dict[str, t.Any] = {"type": "list", "elements": "str"}
