@@ -106,9 +106,18 @@ def read_table() -> str | None:
 
 
 def from_json(text: str) -> str:
-    """What ``nft -j list table`` printed, in the form of ``render`` as far as it is what render writes."""
+    """What ``nft -j list table`` printed, in the form of ``render`` as far as it is what render writes.
+
+    Raises StateError for what is no such listing.
+    """
     chains: dict[str, list[str]] = {}
-    for entry in json.loads(text)["nftables"]:
+    try:
+        entries = json.loads(text)["nftables"]
+    except (ValueError, KeyError) as error:
+        raise StateError(
+            f"nft listed table inet {TABLE} in a form that we did not understand: {text[:200]!r}"
+        ) from error
+    for entry in entries:
         if "chain" in entry:
             base = "type {type} hook {hook} priority {prio}; policy {policy};"
             chain = entry["chain"]
