@@ -82,8 +82,9 @@ def sysctls_needed(desired: Desired, owned: Owned, interfaces: t.Iterable[str]) 
 def file_targets(desired: Desired, state: State, owned: Owned) -> Result:
     """resolv.conf, hosts, nsswitch.conf, the names of tables, and sysctl's file for the next boot.
 
-    Records: all of these kinds; those of sysctls, and their warnings, are ``sysctl_targets``'s. Raises StateError for what cannot be, for
-    contradictions with other owners or with lines of others, and for a file that a manager writes.
+    The records are all of these kinds; those of sysctls, and their warnings, are ``sysctl_targets``'s. Raises
+    StateError for what cannot be, for contradictions with other owners or with lines of others, and for a file that a
+    manager writes.
     """
     owned = _inside(owned)
     files: Files = {}
