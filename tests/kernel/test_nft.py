@@ -169,7 +169,7 @@ class Site:
         self.pod.run(POD)
 
     def forward(self, *interfaces: str) -> None:
-        marks = nft.assign(interfaces, nft.read_table())
+        marks = nft.assign(interfaces, nft.read())
         nft.apply(nft.render(marks))
         for family in ("-4", "-6"):
             sh(f"ip {family} rule add fwmark {marks['ens224']:#x}/{nft.MASK:#x} lookup {TABLE} priority 20001")
@@ -287,15 +287,15 @@ X
 
 
 def test_what_was_applied_is_read_back_as_it_was_written(netns: Netns) -> None:
-    assert nft.read_table() is None
+    assert nft.read() is None
     names = [f"nic{number}" for number in range(nft.MAX_INTERFACES - 1)] + ["ens224.100"]
     text = nft.render(nft.assign(names))
     nft.apply(text)
-    assert nft.read_table() == text
+    assert nft.read() == text
     nft.apply(text)
-    assert nft.read_table() == text
+    assert nft.read() == text
     nft.apply(None)
-    assert nft.read_table() is None
+    assert nft.read() is None
     nft.apply(None)
 
 
@@ -320,12 +320,12 @@ def test_a_table_that_somebody_changed_is_seen_and_can_be_put_back(netns: Netns,
     text = nft.render({"ens224": 8, "ens256": 16})
     nft.apply(text)
     sh(f"nft '{change}'")
-    changed = nft.read_table()
+    changed = nft.read()
     assert changed not in (None, text)
     nft.apply(text)
-    assert nft.read_table() == text
+    assert nft.read() == text
     nft.apply(changed)
-    assert nft.read_table() == changed
+    assert nft.read() == changed
 
 
 def test_a_table_that_nft_refuses_leaves_the_old_one(netns: Netns) -> None:
@@ -333,4 +333,4 @@ def test_a_table_that_nft_refuses_leaves_the_old_one(netns: Netns) -> None:
     nft.apply(text)
     with pytest.raises(StateError, match="nft refused"):
         nft.apply("table inet kubenode_network { chain x { nonsense; } }")
-    assert nft.read_table() == text
+    assert nft.read() == text

@@ -130,7 +130,7 @@ def test_rules_that_ask_for_our_bits_are_known(mark: int, mask: int, ours: bool)
 def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(nft, "_PROGRAM_FOLDERS", str(tmp_path))
-    for call in (nft.read_table, lambda: nft.apply(None)):
+    for call in (nft.read, lambda: nft.apply(None)):
         with pytest.raises(StateError, match=r"needs the program nft.* install the package nftables"):
             call()
 
@@ -155,4 +155,4 @@ def test_a_program_that_fails_is_quoted(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     with pytest.raises(StateError, match=words):
-        nft.read_table()
+        nft.read()

@@ -7,7 +7,7 @@ Connections carry the number of the NIC that their first packet came in by in a 
 in the direction of the reply get the same bits in the packet mark before they are routed, so that a rule
 ``fwmark NUMBER/MASK lookup TABLE`` sends them back out by that NIC. Other bits of both marks are never touched.
 
-``read_table`` and ``apply`` run ``nft``, the rest is pure. The node's own sockets are served too: a NodePort that leads
+``read`` and ``apply`` run ``nft``, the rest is pure. The node's own sockets are served too: a NodePort that leads
 to a pod in the host's network answers from another of the node's addresses.
 """
 
@@ -88,7 +88,7 @@ def overlaps(fwmark: int, fwmask: int) -> bool:
     return bool(fwmark & (fwmask or 0xFFFFFFFF) & MASK)
 
 
-def read_table() -> str | None:
+def read() -> str | None:
     """Our table in the form of ``render``, one that render did not make as nft lists it, None where there is none.
 
     Either text given to ``apply`` makes the table what it was. Raises StateError where ``nft`` is missing or fails.
