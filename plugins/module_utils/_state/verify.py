@@ -266,6 +266,7 @@ def verify(target: Target, plan: Plan, before: State, after: State) -> list[str]
     """
     problems = []
     changed: set[tuple[str, t.Any]] = set()
+    goal = expected(before, plan.changes)
     for change in plan.changes:
         kind = change.kind
         wanted = change.after
@@ -281,35 +282,34 @@ def verify(target: Target, plan: Plan, before: State, after: State) -> list[str]
                 problems.append("the nftables table of the collection does not hold what was written to it")
         elif wanted is not None:
             changed.add((kind, wanted))
-            if not holds(after, kind, wanted):
+            # A rule that is set aside for a step is removed and made again in one plan.
+            if holds(goal, kind, wanted) and not holds(after, kind, wanted):
                 origin = target.routes[wanted.key][2] + ": " if kind == "route" and wanted.key in target.routes else ""
                 problems.append(f"{origin}{object_text(kind, wanted)} is not there{_instead(kind, wanted, after)}")
             elif kind == "address" and after.addresses[wanted.key].flags & IFA_F_DADFAILED:
                 problems.append(
                     f"{object_text(kind, wanted)} is in use by another machine (duplicate address detection failed)"
                 )
-        elif _too_many(change, before, after):
+        elif _too_many(change, goal, after):
             problems.append(f"{object_text(kind, change.before)} is still there")
-    goal = expected(before, plan.changes)
     for kind, value in missing(goal, after, scope_of(plan.changes, before, after)):
         if (kind, value) not in changed and not kernel_made(kind, value):
             problems.append(f"{object_text(kind, value)} was lost{_instead(kind, value, after)}")
     return problems
 
 
-def _too_many(change: Change, before: State, after: State) -> bool:
+def _too_many(change: Change, goal: State, after: State) -> bool:
     kind, gone = change.kind, change.before
     if kind == "link":
         return gone.name in after.links
     if kind == "address":
-        return gone.key in after.addresses
-    held = before.routes if kind == "route" else before.rules
-    now = after.routes if kind == "route" else after.rules
+        return gone.key in after.addresses and gone.key not in goal.addresses
 
-    def count(values: t.Iterable[t.Any]) -> int:
-        return sum(same(kind, gone, value) for value in values)
+    def count(state: State) -> int:
+        held: t.Any = state.routes if kind == "route" else state.rules
+        return sum(same(kind, gone, value) for value in held.get(gone.key, ()))
 
-    return count(t.cast("t.Any", now).get(gone.key, ())) >= max(1, count(t.cast("t.Any", held).get(gone.key, ())))
+    return count(after) > count(goal)
 
 
 def _instead(kind: str, wanted: t.Any, after: State) -> str:
