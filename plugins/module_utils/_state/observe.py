@@ -69,7 +69,7 @@ def observe(need: Need = EVERYTHING, root: str = "/") -> State:
     if need.managers:
         from ansible_collections.kubenode.network.plugins.module_utils._persist.detect import managers
 
-        state = state._replace(managers=managers(root, state.links))
+        state = state._replace(managers=managers(state.links, root))
     if need.nft:
         from ansible_collections.kubenode.network.plugins.module_utils._state import nft
 

@@ -148,7 +148,7 @@ def _plan(
         # Only a change needs to know whose the NICs are.
         from ansible_collections.kubenode.network.plugins.module_utils._persist.detect import managers
 
-        state = state._replace(managers=managers(root, state.links))
+        state = state._replace(managers=managers(state.links, root))
         if state.managers:
             made = plan(state, target, owned, networks, *arguments)
     return target, made, state
