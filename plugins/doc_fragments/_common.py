@@ -3,24 +3,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Private to this collection: it may change at any time.
-"""The options and notes that all modules which change a node's network have in common."""
+"""What the modules that change a node's network have in common."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Owner, protection and conflicts."""
+    """Protection and conflicts; `owner` for every module that changes a node."""
 
-    DOCUMENTATION = r"""
+    OWNER = r"""
 options:
   owner:
     description:
       - Name under which the declared objects are recorded on the node, in C(/var/lib/kubenode-network/owned.json).
       - An object may have several owners. It is removed when the last of them no longer declares it, and only if this
         collection made it. What was there before is recorded too, but stays.
-      - Without an owner nothing is ever removed that is not named by an entry with V(state=absent).
+      - Without an owner nothing is ever removed that is not named as absent or cleared by an empty list.
       - Letters, digits, C(-), C(_) and C(.), starting with a letter or digit.
     type: str
+notes:
+  - Needs root on the node.
+"""
+
+    DOCUMENTATION = r"""
+options:
   protect:
     description:
       - Networks (CIDRs) whose path must not change. A plan that would take over a part of one is refused before
@@ -47,9 +53,8 @@ options:
     type: bool
     default: false
 notes:
-  - Needs root on the node, or C(CAP_NET_ADMIN) there with write access to C(/var/lib/kubenode-network).
-  - Interfaces other than plain ones (VLANs, bonds, bridges, VRFs, macvlans and dummies) are made through C(pyroute2), which must be
-    installed on the node in that case. Everything else needs nothing but Python 3.9.
-  - What is applied holds until the node reboots.
+  - VLANs, bonds, bridges, VRFs, macvlans and dummies are made through C(pyroute2), which must be installed on the node in that case. Everything
+    else needs nothing but Python 3.9.
+  - Interfaces, routes and rules hold until the node reboots.
   - A change on an interface that NetworkManager, systemd-networkd or ifupdown manages is refused, with the name of the manager.
 """

@@ -230,6 +230,7 @@ vrf:
 macvlan:
   description: What makes a macvlan.
   type: dict
+  aliases: [mac-vlan]
   suboptions:
     base_iface:
       description: The interface it stands on.

@@ -17,7 +17,6 @@ servers:
       the rest.
   type: list
   elements: str
-  aliases: [server]
 search:
   description:
     - Domains to search for names. Left out they stay as they are, an empty list clears them.

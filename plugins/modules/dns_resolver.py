@@ -21,14 +21,8 @@ description:
 extends_documentation_fragment:
   - kubenode.network._resolver
   - kubenode.network._resolver.files
-  - kubenode.network._common
+  - kubenode.network._common.owner
   - kubenode.network._attributes
-
-options:
-  interface:
-    description:
-      - The interface the servers are for, where the owner of the resolver knows servers of interfaces. A plain C(resolv.conf) does not.
-    type: str
 
 seealso:
   - module: kubenode.network.network_state
@@ -68,7 +62,6 @@ EXAMPLES = r"""
 - name: No search domains and no options; the servers stay
   kubenode.network.dns_resolver:
     owner: worker-dns
-    on_conflict: fail
     search: []
     options: []
 
@@ -80,13 +73,26 @@ EXAMPLES = r"""
 
 RETURN = r"""
 before:
-  description: Always empty, as text files have no place among the options. C(--diff) shows them.
+  description: What the plan touches as it was, in the terms of the options.
   type: dict
   returned: success
+  sample:
+    dns_resolver:
+      servers:
+        - 192.168.100.1
+      search: []
+      options: []
 after:
-  description: Always empty, as text files have no place among the options. C(--diff) shows them.
+  description: The same as it is afterwards; in check mode as it would be.
   type: dict
   returned: success
+  sample:
+    dns_resolver:
+      servers:
+        - 10.100.0.53
+        - 10.100.0.54
+      search: []
+      options: []
 plan:
   description: The steps in the order in which they are carried out, one line each, in the words of C(ip).
   type: list

@@ -17,6 +17,7 @@ description:
   - Addresses and links that this collection did not make are left alone.
 extends_documentation_fragment:
   - kubenode.network._interfaces
+  - kubenode.network._common.owner
   - kubenode.network._common
   - kubenode.network._attributes
 

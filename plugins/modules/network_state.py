@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - kubenode.network._desired_state
   - kubenode.network._resolver.files
   - kubenode.network._paths.checked_after
+  - kubenode.network._common.owner
   - kubenode.network._common
   - kubenode.network._attributes
 
@@ -213,6 +214,11 @@ EXAMPLES = r"""
             address:
               - ip: 172.16.0.10
                 prefix-length: 24
+          ipv6:
+            enabled: true
+            address:
+              - ip: 2001:db8:16::10
+                prefix-length: 64
       routes:
         config:
           - destination: 10.200.0.0/16
@@ -233,6 +239,7 @@ EXAMPLES = r"""
     multi_nic:
       - interface: ens256
         gateway: 172.16.0.1
+        gateway6: 2001:db8:16::1
         table: external
         priority: 200
         forwarded: false
@@ -279,24 +286,24 @@ matched:
   type: bool
   returned: success
 before:
-  description:
-    - The interfaces, routes, rules and sysctls that the plan touches as they were, in the terms of the modules M(kubenode.network.interfaces),
-      M(kubenode.network.static_routes) and M(kubenode.network.route_rules). Text files are shown by C(--diff).
+  description: What the plan touches as it was, as a desired state.
   type: dict
   returned: success
   sample:
-    routes: []
+    routes:
+      config: []
 after:
   description: The same as it is afterwards; in check mode as it would be.
   type: dict
   returned: success
   sample:
     routes:
-      - destination: 10.200.0.0/16
-        next_hop_address: 10.100.0.1
-        next_hop_interface: ens224
-        metric: 100
-        table: 254
+      config:
+        - destination: 10.200.0.0/16
+          next_hop_address: 10.100.0.1
+          next_hop_interface: ens224
+          metric: 100
+          table: 254
 evidence:
   description: The kernel's answers to O(paths).
   type: list

@@ -122,14 +122,14 @@ resolver_owner:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubenode.network.plugins.module_utils._state.gather import node_state, run_info_module
+from ansible_collections.kubenode.network.plugins.module_utils._state import info
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={"include_foreign": {"type": "bool", "default": False}}, supports_check_mode=True
     )
-    run_info_module(module, lambda params: node_state(params["include_foreign"]))
+    info.run_info(module, info.network_state)
 
 
 if __name__ == "__main__":

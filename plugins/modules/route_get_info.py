@@ -151,13 +151,13 @@ evidence:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.kubenode.network.plugins.module_utils._state import info
 from ansible_collections.kubenode.network.plugins.module_utils._state.argument_spec import ARGUMENT_SPECS
-from ansible_collections.kubenode.network.plugins.module_utils._state.gather import path_answers, run_info_module
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPECS["route_get_info"], supports_check_mode=True)
-    run_info_module(module, path_answers)
+    info.run_info(module, info.paths)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ description:
   - Rules that this collection did not make are left alone. A rule that leads to an empty table is a warning.
 extends_documentation_fragment:
   - kubenode.network._rules
+  - kubenode.network._common.owner
   - kubenode.network._common
   - kubenode.network._attributes
 

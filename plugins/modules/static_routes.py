@@ -18,6 +18,7 @@ description:
   - Routes that this collection did not make are left alone.
 extends_documentation_fragment:
   - kubenode.network._routes
+  - kubenode.network._common.owner
   - kubenode.network._common
   - kubenode.network._attributes
 

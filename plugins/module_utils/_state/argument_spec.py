@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
-Spec = t.Dict[str, t.Dict[str, t.Any]]
+Spec = dict[str, dict[str, t.Any]]
 
 _ENTRIES: dict[str, t.Any] = {"type": "list", "elements": "dict"}
 _TEXTS: dict[str, t.Any] = {"type": "list", "elements": "str"}
@@ -43,7 +43,6 @@ RESOLVER_OPTIONS: Spec = {
     "servers": _TEXTS,
     "search": _TEXTS,
     "options": _TEXTS,
-    "interface": {"type": "str"},
     **HOST_OPTIONS,
 }
 PATH_OPTIONS: Spec = {
@@ -71,7 +70,8 @@ ARGUMENT_SPECS: dict[str, Spec] = {
     "interfaces": {**INTERFACE_OPTIONS, **COMMON_OPTIONS},
     "static_routes": {**ROUTE_OPTIONS, **COMMON_OPTIONS},
     "route_rules": {**RULE_OPTIONS, **COMMON_OPTIONS},
-    "dns_resolver": {**RESOLVER_OPTIONS, **COMMON_OPTIONS},
+    # No path changes by it, and what stands in the way of a file is never replaced.
+    "dns_resolver": {**RESOLVER_OPTIONS, "owner": COMMON_OPTIONS["owner"]},
     "network_state": {**STATE_OPTIONS, **COMMON_OPTIONS},
     "route_get_info": {"paths": {**_ENTRIES, "required": True}},
 }

@@ -36,15 +36,15 @@ NMSTATE_KEYS = {
 
 # Refused with a reason of its own; any other unknown key is refused as unknown.
 _REFUSED = {
-    "capture": "captures are not supported: write the values, or Jinja in the playbook",
-    "hostname": "the host name is not this collection's: use ansible.builtin.hostname",
+    "capture": "Captures are not supported: write the values, or Jinja in the playbook",
+    "hostname": "The host name is not this collection's: use ansible.builtin.hostname",
     "ovn": "OVN is not supported", "ovs-db": "OVS is not supported", "ovs-bridge": "OVS is not supported",
     "sr-iov": "SR-IOV is not supported",
-    "ethernet": "speed, duplex, auto-negotiation and SR-IOV are not supported",
-    "ethtool": "ethtool settings are not supported",
-    "controller": "list the interface among the ports of its bond, bridge or VRF",
-    "copy-mac-from": "write the mac-address", "802.1x": "802.1X is not supported",
-    "dispatch": "dispatch scripts need NetworkManager", "ports-config": "settings of bond ports are not supported",
+    "ethernet": "Speed, duplex, auto-negotiation and SR-IOV are not supported",
+    "ethtool": "Ethtool settings are not supported",
+    "controller": "List the interface among the ports of its bond, bridge or VRF",
+    "copy-mac-from": "Write the mac-address", "802.1x": "802.1X is not supported",
+    "dispatch": "Dispatch scripts need NetworkManager", "ports-config": "Settings of bond ports are not supported",
     "addr-gen-mode": "IPv6 autoconfiguration is not supported yet",
     "token": "IPv6 autoconfiguration is not supported yet",
 }  # fmt: skip
@@ -74,11 +74,14 @@ _KIND_KEYS = {
     "vrf": ("vrf", frozenset(("port", "route-table-id"))),
     "mac-vlan": ("macvlan", frozenset(("base-iface", "mode"))),
 }
-_KIND_ALIASES = {"ports": "port", "base_iface": "base-iface", "route_table_id": "route-table-id"}
+_KIND_ALIASES = {
+    "ports": "port", "base_iface": "base-iface", "table": "route-table-id", "table-id": "route-table-id",
+    "table_id": "route-table-id", "route_table_id": "route-table-id",
+}  # fmt: skip
 _INTERFACE_ALIASES = {"mac_address": "mac-address", "bond": "link-aggregation", "macvlan": "mac-vlan"}
 
 # (owner, options, matched)
-Document = t.Tuple[t.Optional[str], v.Entry, bool]
+Document = tuple[t.Optional[str], v.Entry, bool]
 
 
 def options_from_documents(documents: t.Any, node_labels: v.Entry | None, strict: bool) -> list[Document]:
@@ -104,11 +107,11 @@ def options_from_documents(documents: t.Any, node_labels: v.Entry | None, strict
         policies[name] = spec
         matched = _selected(spec.get("nodeSelector"), node_labels, f"policy {name}: spec.nodeSelector")
         if "desiredState" not in spec:
-            v.fail(f"policy {name}: spec", spec, "a desiredState")
-        options = _options(spec["desiredState"] or {}, f"policy {name}: ", strict)
+            v.fail(f"policy {name}: spec", spec, "a desiredState", "One that declares nothing says so with {}")
+        options = _options(spec["desiredState"], f"policy {name}: ", strict)
         if spec.get("maxUnavailable") is not None:
             options["warnings"].append(
-                f"policy {name}: maxUnavailable is not used here: the play's serial says how many nodes change at a time"
+                f"policy {name}: maxUnavailable is not used here: the play's serial says how many nodes change at once"
             )
         found.append((name, options, matched))
     return found
@@ -216,10 +219,8 @@ def _sorted_out(entry: v.Entry, keys: frozenset[str], aliases: dict[str, str], w
         elif key in _NEUTRAL and value in _NEUTRAL[key]:
             continue
         elif key in _REFUSED and key not in keys:
-            nested = "sr-iov" if isinstance(value, dict) and "sr-iov" in value else key
-            v.fail(
-                f"{where}.{key}", value, "nothing", _REFUSED[nested].capitalize() if nested != key else _REFUSED[key]
-            )
+            nested = isinstance(value, dict) and "sr-iov" in value
+            v.fail(f"{where}.{key}", value, "nothing", _REFUSED["sr-iov" if nested else key])
         elif key in _NEUTRAL:
             v.fail(f"{where}.{key}", value, f"{_NEUTRAL[key][0]!r} or nothing", "Other values are not supported")
         else:
@@ -248,20 +249,22 @@ def _interface(entry: v.Entry, where: str, strict: bool, warn: v.Warnings) -> v.
 
 
 def _bridge(bridge: v.Entry, where: str) -> v.Entry:
-    """NMState's ports are mappings and its options nested; ports have no settings of their own here."""
+    """NMState's ports are mappings and its STP options nested; ports have no settings of their own here."""
     found = dict(bridge)
-    if "port" in bridge:
-        found["port"] = []
-        for position, port in enumerate(v.entries(bridge["port"], f"{where}.port")):
-            at = f"{where}.port[{position}]"
-            found["port"].append(v.tidy(port, frozenset(("name",)), {}, at).get("name"))
+    if isinstance(bridge.get("port"), list):
+        found["port"] = [
+            v.tidy(port, frozenset(("name",)), {}, f"{where}.port[{i}]").get("name") if isinstance(port, dict) else port
+            for i, port in enumerate(bridge["port"])
+        ]
     if "options" in bridge:
         options = dict(v.mapping(bridge["options"], f"{where}.options"))
-        stp = v.mapping(options.pop("stp", {}), f"{where}.options.stp")
-        known = frozenset(("enabled", "forward-delay", "hello-time", "max-age", "priority"))
-        stp = v.tidy(stp, known, {}, f"{where}.options.stp")
-        names = {"enabled": "stp", "mac-ageing-time": "ageing_time", "multicast-snooping": "multicast_snooping"}
-        found["options"] = {names.get(key, key.replace("-", "_")): value for key, value in {**options, **stp}.items()}
+        if isinstance(options.get("stp"), dict):
+            known = frozenset(("enabled", "forward-delay", "hello-time", "max-age", "priority"))
+            stp = v.tidy(options.pop("stp"), known, {}, f"{where}.options.stp")
+            options.update({"stp" if key == "enabled" else key: value for key, value in stp.items()})
+        if "mac-ageing-time" in options:
+            options["ageing_time"] = options.pop("mac-ageing-time")
+        found["options"] = options
     return found
 
 
@@ -271,9 +274,9 @@ def _ip(value: v.Entry, key: str, where: str, warn: v.Warnings) -> v.Entry:
     found = _sorted_out(static, frozenset(keys), {"addresses": "address"}, where, warn)
     if "address" in found:
         addresses = []
-        for position, entry in enumerate(v.entries(found.pop("address"), f"{where}.address")):
+        for position, given in enumerate(v.entries(found.pop("address"), f"{where}.address")):
             at = f"{where}.address[{position}]"
-            entry = _sorted_out(entry, frozenset(("ip", "prefix-length")), {"prefix_length": "prefix-length"}, at, warn)
+            entry = _sorted_out(given, frozenset(("ip", "prefix-length")), {"prefix_length": "prefix-length"}, at, warn)
             if key == "ipv6" and str(entry.get("ip")).lower()[:3] in ("fe8", "fe9", "fea", "feb"):
                 warn.append(f"{at}: link-local address {entry['ip']} is the kernel's own, and left out (as in NMState)")
             else:

@@ -42,11 +42,14 @@ def read_file(path: str, root: str = "/") -> FileState:
         return FileState(None, link=link)
     except OSError as error:
         raise _cannot("read", path, error) from error
-    with open(descriptor, "rb") as stream:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise StateError(f"{path} is not a regular file: expected a text file, look at it with 'ls -ld'")
-        return FileState(decode(stream.read()), stat.S_IMODE(status.st_mode), link)
+        with open(descriptor, "rb", closefd=False) as stream:
+            return FileState(decode(stream.read()), stat.S_IMODE(status.st_mode), link)
+    finally:
+        os.close(descriptor)
 
 
 def write_file(path: str, state: FileState, root: str = "/") -> None:

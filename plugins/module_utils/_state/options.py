@@ -73,7 +73,7 @@ def _dns_resolver(params: v.Entry, owner: str | None, warn: v.Warnings) -> Desir
     )
 
 
-def _route_get_info(params: v.Entry, owner: str | None, warn: v.Warnings) -> Desired:
+def _route_get_info(params: v.Entry, _owner: str | None, _warn: v.Warnings) -> Desired:
     from ansible_collections.kubenode.network.plugins.module_utils._state.options_paths import parse_paths
 
     return Desired(paths=parse_paths(params.get("paths"), "paths"))

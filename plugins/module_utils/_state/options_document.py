@@ -25,7 +25,8 @@ _BESIDE = ("multi_nic", "tables", "sysctl", "hosts", "nsswitch_hosts", "paths")
 
 def desired_from_documents(params: v.Entry, owner: str | None, warn: v.Warnings) -> Desired:
     """``owner`` (the option) owns everything; without it each policy its own part, and a single policy also what the
-    options beside it declare. Where no policy selects the node nothing is declared."""
+    options beside it declare. Where no policy selects the node nothing is declared.
+    """
     documents = _documents(params)
     parts = options_from_documents(
         documents, params.get("node_labels"), v.boolean(params.get("strict_nmstate", False), "strict_nmstate")

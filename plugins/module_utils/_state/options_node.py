@@ -81,7 +81,7 @@ def _domain(value: str, where: str) -> str:
     """RFC 1035 2.3.4 lengths; '_' as it is used in practice. ``.`` alone searches the root only."""
     if value == ".":
         return value
-    name = value[:-1] if value.endswith(".") else value
+    name = value[:-1] if value[-1] == "." else value
     if not host_name_ok(name):
         v.fail(where, value, "a domain name (labels of 1 to 63 letters, digits, '-' and '_', 253 in all)")
     return value
@@ -117,9 +117,9 @@ def parse_hosts(value: t.Any, owner: str | None, origin: str) -> tuple[HostSpec,
     if value is None:
         return None
     found: dict[str, HostSpec] = {}
-    for position, entry in enumerate(v.entries(value, origin)):
+    for position, given in enumerate(v.entries(value, origin)):
         where = f"{origin}[{position}]"
-        entry = v.tidy(entry, HOST_KEYS, {}, where)
+        entry = v.tidy(given, HOST_KEYS, {}, where)
         _family, address = v.unicast_address(entry.get("address"), f"{where}.address")
         names = v.strings(entry.get("names"), f"{where}.names", "a host name")
         for name in names or [""]:
@@ -156,9 +156,9 @@ def _nss_source_ok(source: str) -> bool:
 def parse_tables(value: t.Any, owner: str | None, origin: str) -> tuple[TableSpec, ...]:
     found: dict[int, TableSpec] = {}
     names: dict[str, TableSpec] = {}
-    for position, entry in enumerate(v.entries(value, origin)):
+    for position, given in enumerate(v.entries(value, origin)):
         where = f"{origin}[{position}]"
-        entry = v.tidy(entry, TABLE_KEYS, {}, where)
+        entry = v.tidy(given, TABLE_KEYS, {}, where)
         number = v.integer(entry.get("id"), 1, v.U32, f"{where}.id")
         name = v.text(entry.get("name"), f"{where}.name", "a name")
         plain = name.replace("-", "").replace("_", "").replace(".", "")
@@ -213,9 +213,9 @@ def parse_sysctls(value: t.Any, owner: str | None, origin: str) -> tuple[SysctlS
 
 def parse_multi_nic(value: t.Any, owner: str | None, origin: str) -> tuple[MultiNicSpec, ...]:
     found: dict[str, MultiNicSpec] = {}
-    for position, entry in enumerate(v.entries(value, origin)):
+    for position, given in enumerate(v.entries(value, origin)):
         where = f"{origin}[{position}]"
-        entry = v.tidy(entry, MULTI_NIC_KEYS, {}, where)
+        entry = v.tidy(given, MULTI_NIC_KEYS, {}, where)
         name = v.interface(entry.get("interface"), f"{where}.interface")
         gateways = {}
         for key, family in (("gateway", v.IPV4), ("gateway6", v.IPV6)):

@@ -23,12 +23,8 @@ ROUTE_ALIASES = {
 }  # fmt: skip
 ROUTE_TYPES = ("unicast", "blackhole", "unreachable", "prohibit")
 _PLAIN = frozenset(("destination", "next_hop_address", "next_hop_interface", "metric", "table", "state"))
-_MAIN = 254
-_DEFAULT_METRIC = {v.IPV4: 0, v.IPV6: 1024}  # net/ipv6/route.c: IP6_RT_PRIO_USER where metric is 0 or missing
 _RTAX_CWND = 7
 _MTU_LIMIT = 65520  # net/ipv4/metrics.c clamps a route's MTU to 65535 - 15
-
-_Key = t.Tuple[int, t.Union[int, str, None], t.Optional[str], int, t.Optional[int]]
 
 
 def parse_routes(
@@ -37,16 +33,15 @@ def parse_routes(
     """Routes and patterns (``state: absent``), in the order given.
 
     ``origin`` is what messages call the list; ``profiles`` are names that ``next_hop_interface`` may have besides
-    those of NICs. Declared routes come with table, metric and type filled in. In the hops of a pattern, weight 0 is
-    "any". Entries of one destination, table and metric that have a weight join to one multipath route (NMState).
+    those of NICs. In the hops of a pattern, weight 0 is "any". Entries of one destination, table and metric that have
+    a weight join to one multipath route (NMState). Entries that contradict each other are resolve's to find.
     """
-    declared: dict[_Key, RouteSpec] = {}
-    weighted: set[_Key] = set()
-    patterns: list[RouteSpec] = []
+    found: list[RouteSpec] = []
+    weighted: dict[t.Any, int] = {}
     hops_of: dict[tuple[t.Any, t.Any], tuple[int, tuple[NextHopSpec, ...]]] = {}
     new = tuple.__new__
-    for position, entry in enumerate(v.entries(value, origin)):
-        where = f"{origin}[{position}]"
+    for position, given in enumerate(v.entries(value, origin)):
+        entry, where = given, f"{origin}[{position}]"
         plain = entry.keys() <= _PLAIN
         if not plain and not entry.keys() <= ROUTE_KEYS:
             entry = v.tidy(entry, ROUTE_KEYS, ROUTE_ALIASES, where)
@@ -96,9 +91,11 @@ def parse_routes(
             (owner, where, absent, family or None, destination, table, metric, None, hops, None, None, None, ()),
         )
         if not plain:
-            spec = _extras(spec, entry, where, profiles, warn)
+            spec = _extras(spec, entry, where, profiles)
+        if table == 255 or (table == 253 and not absent):
+            v.fail(f"{where}.table", get("table"), "a table that is not the kernel's (253 is default, 255 local)")
         if absent:
-            if not entry.keys() - {"state"} or spec[3:] == _NOTHING:
+            if spec[3:] == _NOTHING:
                 v.fail(
                     where,
                     entry,
@@ -107,37 +104,24 @@ def parse_routes(
                 )
             if get("weight") is None and not get("next_hops"):
                 spec = spec._replace(next_hops=tuple(hop._replace(weight=0) for hop in spec.next_hops))
-            patterns.append(spec)
-            continue
-
-        if spec.type is None and not hops and not spec.next_hops:
+        elif not spec.next_hops and spec.type in (None, "unicast"):
             v.fail(
-                where, entry, "next_hop_address or next_hop_interface",
+                where,
+                entry,
+                "next_hop_address or next_hop_interface",
                 "A route without next hop has a type: blackhole, unreachable or prohibit",
-            )  # fmt: skip
-        if table in (253, 255):
-            v.fail(f"{where}.table", get("table"), "a table that is not the kernel's (253 is default, 255 local)")
-        # One test for what is the same in nearly every entry.
-        if table is None or not metric or spec.type is None:
-            spec = spec._replace(
-                table=table or _MAIN, metric=metric or _DEFAULT_METRIC[family], type=spec.type or "unicast"
             )
-        key = (family, spec.table, destination, spec.tos or 0, spec.metric)
-        other = declared.get(key)
-        if get("weight") is not None:
-            if other is not None:
-                spec = _joined(other, spec, key in weighted)
-            weighted.add(key)
-        elif other is not None:
-            if other[2:] != spec[2:]:
-                _contradict(other, spec)
-            continue
-        declared[key] = spec
-    for key in weighted:
-        declared[key] = declared[key]._replace(next_hops=canonical_hops(declared[key].next_hops))
-    for pattern in patterns:
-        _check_pattern(pattern, declared)
-    return (*declared.values(), *patterns)
+        elif get("weight") is not None:
+            key = (family, table, destination, spec.tos, metric)
+            if key in weighted:
+                known = weighted[key]
+                found[known] = _joined(found[known], spec)
+                continue
+            weighted[key] = len(found)
+        found.append(spec)
+    for known in weighted.values():
+        found[known] = found[known]._replace(next_hops=canonical_hops(found[known].next_hops))
+    return tuple(found)
 
 
 _NOTHING = RouteSpec(None, "", True, None, None)[3:]
@@ -173,12 +157,12 @@ def _without_prefix(entry: v.Entry, where: str, absent: bool, gateway_family: in
         if not family:
             v.fail(f"{where}.destination", "default", "0.0.0.0/0 or ::/0 where no next hop tells the family")
         return family, "0.0.0.0/0" if family == v.IPV4 else "::/0"
-    if not absent:
+    if not absent or entry.get("destination") not in (None, ""):
         v.fail(f"{where}.destination", entry.get("destination"), "an address or a prefix such as 10.200.0.0/16")
     return family, None
 
 
-def _extras(spec: RouteSpec, entry: v.Entry, where: str, profiles: t.AbstractSet[str], warn: v.Warnings) -> RouteSpec:
+def _extras(spec: RouteSpec, entry: v.Entry, where: str, profiles: t.AbstractSet[str]) -> RouteSpec:
     """The same route with what rare options say."""
     absent, family, hops = spec.absent, spec.family or 0, spec.next_hops
     found: dict[str, t.Any] = {}
@@ -195,8 +179,6 @@ def _extras(spec: RouteSpec, entry: v.Entry, where: str, profiles: t.AbstractSet
                 ):
                     v.fail(f"{where}.{name}", given[name], f"no next hop in a {found['type']} route")
             hops = ()
-        elif not absent and not hops and not given.get("next_hops"):
-            v.fail(where, entry, "next_hop_address or next_hop_interface in a unicast route")
     on_link = v.boolean(given.get("on_link", False), f"{where}.on_link")
     if "next_hops" in given:
         for name in ("next_hop_address", "next_hop_interface", "weight", "on_link"):
@@ -221,7 +203,7 @@ def _extras(spec: RouteSpec, entry: v.Entry, where: str, profiles: t.AbstractSet
         found["metrics"] = ((_RTAX_CWND, v.integer(given["cwnd"], 1, v.U32, f"{where}.cwnd", "segments")),)
     if "tos" in given:
         tos = v.integer(given["tos"], 0, 252, f"{where}.tos", "the two ECN bits must be 0")
-        if tos & 3 or family == v.IPV6 and tos:
+        if tos & 3 or (family == v.IPV6 and tos):
             v.fail(
                 f"{where}.tos",
                 given["tos"],
@@ -235,9 +217,9 @@ def _listed_hops(
     value: t.Any, where: str, absent: bool, family: int, profiles: t.AbstractSet[str]
 ) -> tuple[NextHopSpec, ...]:
     hops = []
-    for position, entry in enumerate(v.entries(value, f"{where}.next_hops")):
+    for position, given in enumerate(v.entries(value, f"{where}.next_hops")):
         at = f"{where}.next_hops[{position}]"
-        entry = v.tidy(entry, HOP_KEYS, ROUTE_ALIASES, at)
+        entry = v.tidy(given, HOP_KEYS, ROUTE_ALIASES, at)
         gateway_family, found = _hops(entry.get("next_hop_address"), entry.get("next_hop_interface"), at, profiles)
         if not found:
             v.fail(at, entry, "next_hop_address or next_hop_interface")
@@ -268,35 +250,13 @@ def canonical_hops(hops: tuple[NextHopSpec, ...]) -> tuple[NextHopSpec, ...]:
     return tuple(found)
 
 
-def _joined(first: RouteSpec, second: RouteSpec, joinable: bool) -> RouteSpec:
+def _joined(first: RouteSpec, second: RouteSpec) -> RouteSpec:
     """One multipath route of two entries that have a weight."""
+    (hop,) = second.next_hops
     alike = first[4:8] + first[9:] == second[4:8] + second[9:]
-    hop = second.next_hops[0]
-    if not joinable or not alike or any(same_way(hop, known) and hop != known for known in first.next_hops):
-        _contradict(first, second)
-    return first._replace(next_hops=(*first.next_hops, hop))
-
-
-def _contradict(first: RouteSpec, second: RouteSpec) -> t.NoReturn:
-    raise StateError(
-        f"{second.origin} contradicts {first.origin}: both are the route to {first.destination} with metric "
-        f"{first.metric} in table {first.table}, with different content. Give them different metrics, or each a weight "
-        "(1 to 256) to make one multipath route of them"
-    )
-
-
-def _check_pattern(pattern: RouteSpec, declared: dict[_Key, RouteSpec]) -> None:
-    """An absent entry that says word for word what a declared one says is a mistake; a wider one is not (NMState)."""
-    if pattern.family is None or pattern.destination is None:
-        return
-    metric = pattern.metric or _DEFAULT_METRIC[pattern.family]
-    other = declared.get((pattern.family, pattern.table or _MAIN, pattern.destination, pattern.tos or 0, metric))
-    if (
-        other
-        and len(pattern.next_hops) == len(other.next_hops)
-        and all(map(same_way, pattern.next_hops, other.next_hops))
-    ):
+    if not alike or any(same_way(hop, known) and hop != known for known in first.next_hops):
         raise StateError(
-            f"{pattern.origin} contradicts {other.origin}: the route to {other.destination} is declared and absent. "
-            "Take one of the two out"
+            f"{second.origin} and {first.origin} contradict each other: both are next hops of {first.destination}, "
+            "with another weight or other attributes. Entries that join to one route differ in their next hop alone"
         )
+    return first._replace(next_hops=(*first.next_hops, hop))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._state import options_values as v
-from ansible_collections.kubenode.network.plugins.module_utils._state.model import RuleSpec, StateError
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import RuleSpec
 
 RULE_KEYS = frozenset((
     "from", "to", "priority", "table", "fwmark", "fwmask", "iif", "oif", "tos", "ip_protocol", "source_ports",
@@ -37,43 +37,19 @@ def parse_rules(
     Declared rules come with family, action and table filled in; a mark always with its mask. In a pattern an empty
     ``source`` or ``destination`` means "only rules without one" (NMState), None is any.
     """
-    declared: dict[t.Any, RuleSpec] = {}
-    patterns = []
-    for position, entry in enumerate(v.entries(value, origin)):
+    found = []
+    for position, given in enumerate(v.entries(value, origin)):
         where = f"{origin}[{position}]"
-        entry = v.tidy(entry, RULE_KEYS, RULE_ALIASES, where)
+        entry = v.tidy(given, RULE_KEYS, RULE_ALIASES, where)
         absent = v.choice(entry.pop("state", "present"), ("present", "absent"), f"{where}.state") == "absent"
         spec = _rule(entry, owner, where, absent, warn, profiles)
-        if absent:
-            if spec[3:] == _NOTHING:
-                v.fail(
-                    where, entry, "at least one field to match by", "An absent entry matches every rule by what it says"
-                )
-            patterns.append(spec)
-            continue
-        key = (spec.priority, *selectors(spec))
-        other = declared.setdefault(key, spec)
-        if other[2:] != spec[2:]:
-            raise StateError(
-                f"{spec.origin} contradicts {other.origin}: the same selectors and priority with another "
-                "action, table or suppressor. Give them different priorities, or take one out"
-            )
-    for pattern in patterns:
-        for rule in declared.values():
-            if pattern[3:] == rule[3:] or _filled(pattern)[3:] == rule[3:]:
-                raise StateError(
-                    f"{pattern.origin} contradicts {rule.origin}: the same rule is declared and absent. "
-                    "Take one of the two out"
-                )
-    return (*declared.values(), *patterns)
+        if absent and spec[3:] == _NOTHING:
+            v.fail(where, entry, "at least one field to match by", "An absent entry matches every rule by what it says")
+        found.append(spec)
+    return tuple(found)
 
 
 _NOTHING = RuleSpec(None, "", True, None)[3:]
-
-
-def selectors(rule: RuleSpec) -> tuple[t.Any, ...]:
-    """What a rule selects by; family first."""
-    return (rule.family, *rule[7:19])
 
 
 def _filled(rule: RuleSpec) -> RuleSpec:
@@ -130,7 +106,7 @@ def _rule(
     if absent:
         return spec
     spec = _filled(spec)
-    selecting = any(field is not None for field in selectors(spec)[1:-1])
+    selecting = any(field is not None for field in spec[7:18])
     if not selecting and (spec.invert or family is None):
         v.fail(
             where, entry, "a selector (from, to, fwmark, iif, oif, tos, ip_protocol, ports or uid_range)",
@@ -155,7 +131,7 @@ def _priority(value: t.Any, where: str, absent: bool, warn: v.Warnings) -> int |
 
 
 def _mark(entry: v.Entry, where: str) -> tuple[int, int]:
-    """fwmark and its mask; ``0x10/0xff`` says both, as in `ip rule`."""
+    """The mark and its mask; ``0x10/0xff`` says both, as in `ip rule`."""
     mark, mask = entry.get("fwmark"), entry.get("fwmask")
     if mark is None:
         v.fail(f"{where}.fwmask", mask, "a fwmark beside it")

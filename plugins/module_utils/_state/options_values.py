@@ -16,9 +16,9 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.addr imp
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Range
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 
-Entry = t.Dict[str, t.Any]
+Entry = dict[str, t.Any]
 # What was tidied on the way, for the result's warnings.
-Warnings = t.List[str]
+Warnings = list[str]
 
 IPV4, IPV6 = 2, 10
 U32 = 0xFFFFFFFF
