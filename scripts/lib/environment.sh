@@ -29,9 +29,9 @@ kn_init() {
     /*) kn_cache=$XDG_CACHE_HOME/kubenode-network ;;
     *) kn_cache=$HOME/.cache/kubenode-network ;;
   esac
-  local key
+  local key name=${kn_root##*/}
   key=$(printf '%s' "$kn_root" | sha256sum)
-  kn_tree=$kn_cache/checkouts/${kn_root##*/}-${key:0:12}
+  kn_tree=$kn_cache/checkouts/${name//[^A-Za-z0-9._-]/_}-${key:0:12}
   local link=$kn_tree/ansible_collections/kubenode/network
   if [ ! "$link" -ef "$kn_root" ]; then
     mkdir -p "${link%/*}" || kn_die "cannot write to $kn_cache: set XDG_CACHE_HOME to a folder of yours"

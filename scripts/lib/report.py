@@ -106,7 +106,7 @@ class Report:
                 last = line.strip()
                 print(f"  {last}", flush=True)
         if process.returncode == UNAVAILABLE:
-            self.skipped(what, last)
+            self.skipped(what, re.sub(r"^\[\w+\] ", "", last))
         elif process.returncode != 0:
             self.failed(what, f"{' '.join(command)} ended with {process.returncode}")
         return process.returncode == 0

@@ -411,3 +411,72 @@ def test_a_port_of_a_bridge_and_back(node: t.Any) -> None:
     assert undo(done, before) == []
     assert everything(node)["route"] == start["route"]
     assert "master" not in node.json("link", "show", "ens256")[0]
+
+
+# --- links that are made --------------------------------------------------------------------------------------------------
+
+
+def link(name: str, kind: str, **fields: t.Any) -> t.Any:
+    from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Link
+
+    return Link(name, 0, fields.pop("mtu", 0), up=True, kind=kind, **fields)
+
+
+def test_links_are_made_used_and_taken_away_again(node: t.Any) -> None:
+    node.ip("route", "del", "10.77.0.0/16")
+    start = everything(node)
+    port = observe().links["ens256"]
+    before, done = carry_out(
+        make("link", link("br7", "bridge", data=(("stp_state", 0),), mac="02:00:00:00:07:07")),
+        make("link", link("mv7", "macvlan", parent="ens224", data=(("mode", "bridge"),), mtu=1400)),
+        swap("link", port, port._replace(master="br7")),
+        make("address", address("br7", "10.70.0.1/24")),
+        make("route", route("10.71.0.0/16", "10.70.0.2", "br7")),
+        make("route", route("2001:db8:71::/48", None, "mv7")),
+    )
+    shown = {entry["ifname"]: entry for entry in node.json("link")}
+    assert shown["br7"]["address"] == "02:00:00:00:07:07"
+    assert (shown["mv7"]["mtu"], shown["mv7"]["link"]) == (1400, "ens224")
+    assert shown["ens256"]["master"] == "br7"
+    assert node.json("route", "show", "10.71.0.0/16")[0]["dev"] == "br7"
+    assert undo(done, before) == []
+    assert everything(node) == start
+
+
+def test_a_deleted_link_comes_back_with_all_that_was_on_it_when_the_run_fails(node: t.Any) -> None:
+    node.batch("""
+        link add br7 address 02:00:00:00:07:07 up type bridge
+        link set ens256 master br7
+        link set br7 mtu 1400
+        addr add 10.70.0.1/24 dev br7
+        addr add 10.70.0.2/24 dev br7
+        addr add 2001:db8:70::1/64 dev br7 nodad
+    """)
+    ours = route("10.71.0.0/16", "10.70.0.9", "br7")
+    carry_out(make("route", ours))
+    start = everything(node)
+    before = observe()
+    changes = [
+        gone("route", ours),
+        gone("link", before.links["br7"]),
+        make("route", route("10.220.0.0/16", "10.99.0.1")),
+    ]
+    with pytest.raises(StateError, match=r"10\.99\.0\.1") as raised:
+        apply(changes, before)
+    assert raised.value.details["rolled_back"] is True, raised.value.message
+    after = everything(node)
+    for part in ("address", "route", "route6"):
+        # A link has a new index, its link-local address and multicast routes are the kernel's.
+        assert [text for text in after[part] if "fe80" not in text and "ff00" not in text] == [
+            text for text in start[part] if "fe80" not in text and "ff00" not in text
+        ], part
+    assert node.json("link", "show", "ens256")[0]["master"] == "br7"
+    assert node.json("link", "show", "br7")[0]["mtu"] == 1400
+
+
+def test_a_kind_that_this_kernel_lacks_is_named_and_undone(node: t.Any) -> None:
+    start = everything(node)
+    with pytest.raises(StateError, match=r"link x0 type ipip.*cannot be created") as raised:
+        apply([make("route", route("10.240.0.0/16")), make("link", link("x0", "ipip"))], observe())
+    assert raised.value.details["rolled_back"] is True
+    assert everything(node) == start

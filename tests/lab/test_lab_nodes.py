@@ -25,13 +25,10 @@ def test_a_command_runs_in_the_node_with_its_arguments_and_its_exit_code(lab: La
 
 
 def test_a_node_is_a_machine_of_its_own_where_we_are_root(lab: Lab) -> None:
-    assert (
-        lab.sh("w1", "id -u; cat /etc/hostname; ps -e -o comm= | sort | uniq -c | sort -rn | tail -n +1 | wc -l") != ""
-    )
     assert lab.sh("w1", "id -u; cat /etc/hostname").split() == ["0", "w1"]
     assert lab.sh("w1", "cat /proc/1/comm").strip() == "sleep"
     namespaces = {
-        name: {lab.sh(host, f"readlink /proc/self/ns/{name}") for host in ("r1", "w1", "w2")}
+        name: {lab.sh(host, f"readlink /proc/self/ns/{name}").strip() for host in ("r1", "w1", "w2")}
         for name in ("net", "mnt", "pid")
     }
     assert all(len(found) == 3 for found in namespaces.values())
@@ -83,7 +80,7 @@ def test_the_files_that_a_node_starts_with(lab: Lab) -> None:
     assert lab.sh("w1", "tail -n 1 /etc/hosts") == "192.168.100.101 w1\n"
     assert lab.sh("w1", "ls -A /var/lib/kubenode-network /run") == "/run:\n\n/var/lib/kubenode-network:\n"
     assert len({lab.sh(host, "cat /etc/machine-id") for host in ("w1", "w2", "w3")}) == 3
-    lab.sh("w1", "grep -q ^root: /etc/passwd; test -d /etc/iproute2; ls -d /etc/systemd > /dev/null || true")
+    lab.sh("w1", "grep -q ^root: /etc/passwd; test -d /etc/iproute2")
 
 
 def test_what_configures_the_machine_is_not_in_a_node(lab: Lab) -> None:
@@ -108,8 +105,10 @@ def test_two_labs_stand_side_by_side(lab: Lab, new_lab: LabMaker) -> None:
     other = new_lab(workers=1, name="other")
     other.sh("w1", "ip address add 10.100.0.101/24 dev ens224; ip link set ens224 up")
     assert other.pings("w1", "10.100.0.1")
-    assert len(lab.json("w1", "-4", "address", "show", "dev", "ens224")[0:1]) == 0 or not lab.pings("w1", "10.100.0.1")
-    assert lab.exec("w3", ["true"]).returncode == 0
+    assert not lab.pings("w1", "10.100.0.1")
+    other.run("drop", "management")
+    assert not other.pings("w1", "192.168.100.1")
+    assert lab.pings("w1", "192.168.100.1")
     other.run("down")
     assert not other.dir.exists()
     assert lab.pings("w1", "192.168.100.1")

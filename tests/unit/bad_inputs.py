@@ -121,6 +121,8 @@ BAD_INPUTS: list[Bad] = [
     route("routes[0].metric", "1.5", metric=1.5),
     route("routes[0].table", "253", "255", table=255),
     route("routes[0].table", "the kernel's", table="default"),
+    route("routes[0].table", "the kernel's", table="local", state="absent"),
+    route("routes[0].destination", "found 0", destination=0, state="absent"),
     route("routes[0].table", "4294967295", table=4294967296),
     route("routing table 'storage'", "no number", table="storage"),
     route("routes[0].table", "name of a routing table", table="my table"),
@@ -300,7 +302,8 @@ BAD_INPUTS: list[Bad] = [
     state("interfaces[0].controller", "ports", interfaces=[{"name": "ens224", "controller": "bond0"}]),
     state("interfaces[0].lldp", "not supported", interfaces=[{"name": "ens224", "lldp": {"enabled": True}}]),
     state("unsupported option 'vxlan'", interfaces=[{"name": "vx0", "vxlan": {"id": 5}}]),
-    state("interfaces[0].ipv4.dhcp", "DHCP is not supported yet", interfaces=[{"name": "ens224", "ipv4": {"dhcp": True}}]),
+    state("interfaces[0].ipv4.dhcp", "DHCP is not supported yet",
+          interfaces=[{"name": "ens224", "ipv4": {"dhcp": True}}]),
     state("interfaces[0].ipv6.token", "not supported yet", interfaces=[{"name": "ens224", "ipv6": {"token": "::1"}}]),
     state("allow-extra-address", interfaces=[{"name": "ens224", "ipv4": {"allow-extra-address": False}}]),
     state("address[0]", "valid-life-time", interfaces=[
@@ -311,12 +314,15 @@ BAD_INPUTS: list[Bad] = [
     state("routes", "a mapping", routes=[GOOD_ROUTE]),
     state("routes", "unsupported option 'static'", routes={"static": []}),
     state("routes.config", "a list", routes={"config": "none"}),
-    state("routes.config[0]", "unsupported option 'nexthop'", routes={"config": [{**GOOD_ROUTE, "nexthop": "10.1.1.1"}]}),
-    state("route-rules.config[0].ip_protocol", route_rules={"config": [{"ip-from": "10.1.0.0/16", "ip-protocol": "x"}]}),
+    state("routes.config[0]", "unsupported option 'nexthop'",
+          routes={"config": [{**GOOD_ROUTE, "nexthop": "10.1.1.1"}]}),
+    state("route-rules.config[0].ip_protocol",
+          route_rules={"config": [{"ip-from": "10.1.0.0/16", "ip-protocol": "x"}]}),
     state("dns-resolver.config", "unsupported option 'servers'", dns_resolver={"config": {"servers": ["10.1.1.1"]}}),
     state("dns-resolver.config.servers[0]", dns_resolver={"config": {"server": ["one"]}}),
     node("routes.config[0].mtu", "strict_nmstate", strict_nmstate=True,
-         desired_state={"routes": {"config": [{"destination": "10.200.0.0/16", "next-hop-interface": "ens224", "mtu": 1400}]}}),
+         desired_state={"routes": {"config": [
+             {"destination": "10.200.0.0/16", "next-hop-interface": "ens224", "mtu": 1400}]}}),
     node("routes.config[0].next_hop_interface", "ens224", "absent", desired_state={
         "interfaces": [{"name": "ens224", "state": "absent"}], "routes": {"config": [GOOD_ROUTE]}}),
     node("IPv4 disabled", desired_state={
@@ -332,9 +338,11 @@ BAD_INPUTS: list[Bad] = [
         named("a", route_rules={"config": [GOOD_RULE]}),
         named("b", route_rules={"config": [{**GOOD_RULE, "table": 101}]})]),
     node("policy a: interfaces[0]", "policy b: interfaces[0]", "mtu", policies=[
-        named("a", interfaces=[{"name": "ens224", "mtu": 9000}]), named("b", interfaces=[{"name": "ens224", "mtu": 1500}])]),
+        named("a", interfaces=[{"name": "ens224", "mtu": 9000}]),
+        named("b", interfaces=[{"name": "ens224", "mtu": 1500}])]),
     node("policy a: interfaces[0]", "policy b: interfaces[0]", "10.100.0.10", policies=[
-        named(name, interfaces=[{"name": "ens224", "ipv4": {"address": [{"ip": "10.100.0.10", "prefix-length": length}]}}])
+        named(name, interfaces=[
+            {"name": "ens224", "ipv4": {"address": [{"ip": "10.100.0.10", "prefix-length": length}]}}])
         for name, length in (("a", 24), ("b", 16))]),
     node("policy a: dns-resolver.config", "policy b: dns-resolver.config", "search", policies=[
         named(name, dns_resolver={"config": {"search": [f"{name}.example.com"]}}) for name in ("a", "b")]),
@@ -343,8 +351,10 @@ BAD_INPUTS: list[Bad] = [
     node("multi_nic[0]", "gateway or gateway6", multi_nic=[{"interface": "ens256"}]),
     node("multi_nic[0].gateway", "gateway6", multi_nic=[{"interface": "ens256", "gateway": "2001:db8::1"}]),
     node("multi_nic[0].gateway6", "IPv6", multi_nic=[{"interface": "ens256", "gateway6": "172.16.0.1"}]),
-    node("multi_nic[0].table", "of its own", multi_nic=[{"interface": "ens256", "gateway": "172.16.0.1", "table": "main"}]),
-    node("multi_nic[0].priority", "32765", multi_nic=[{"interface": "ens256", "gateway": "172.16.0.1", "priority": 40000}]),
+    node("multi_nic[0].table", "of its own",
+         multi_nic=[{"interface": "ens256", "gateway": "172.16.0.1", "table": "main"}]),
+    node("multi_nic[0].priority", "32765",
+         multi_nic=[{"interface": "ens256", "gateway": "172.16.0.1", "priority": 40000}]),
     node("multi_nic[0].forwarded", multi_nic=[{"interface": "ens256", "gateway": "172.16.0.1", "forwarded": "maybe"}]),
     node("multi_nic[1]", "multi_nic[0]", "table 100", multi_nic=[
         {"interface": "ens224", "gateway": "10.100.0.1", "table": 100},

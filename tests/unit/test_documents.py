@@ -1,7 +1,7 @@
 # Copyright (c) 2026, kubenode.network contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NodeNetworkConfigurationPolicies and NMState documents: the examples as they are, and what NMState means by each part."""
+"""NodeNetworkConfigurationPolicies and NMState documents: the examples as they are, and what each part means."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def contents(desired: Desired) -> dict[str, t.Any]:
     }
 
 
-# --- the examples ----------------------------------------------------------------------------------------------------------
+# --- the examples ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -115,7 +115,7 @@ def test_the_first_four_examples_are_one_declaration_of_four_owners() -> None:
 def test_the_examples_for_a_pool_are_the_others_with_variables(path: pathlib.Path) -> None:
     text = path.read_text(encoding="utf-8")
     for name, value in ADDRESSES.items():
-        text = text.replace("{{ %s }}" % name, value)
+        text = text.replace("{{ " + name + " }}", value)
     assert "{{" not in text
     mine = policies(*yaml.safe_load_all(text), node_labels=WORKER)
     fixed = policies(*load(EXAMPLES / "nncp" / path.name), node_labels=WORKER)
@@ -126,7 +126,7 @@ def test_the_examples_for_a_pool_are_the_others_with_variables(path: pathlib.Pat
     assert mine.resolver == fixed.resolver
 
 
-# --- which node ------------------------------------------------------------------------------------------------------------
+# --- which node ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_policy_that_does_not_select_the_node_leaves_the_others_alone() -> Non
     assert {owner for owner, _kind in desired.prune} == {"b"}
 
 
-# --- shapes of documents ---------------------------------------------------------------------------------------------------
+# --- shapes of documents ---------------------------------------------------------------------------------------------
 
 
 def test_a_policy_its_desired_state_and_a_list_say_the_same() -> None:
@@ -232,7 +232,7 @@ def test_the_versions_of_the_api(version: str) -> None:
     assert policies({**policy({}), "apiVersion": version, "status": {"conditions": []}}).matched == (("worker", True),)
 
 
-# --- what NMState means ----------------------------------------------------------------------------------------------------
+# --- what NMState means ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -262,8 +262,10 @@ def test_what_is_running_is_only_shown() -> None:
     [
         ({}, {"state": "up"}),
         ({"state": "down", "type": "unknown"}, {"state": "down"}),
-        ({"lldp": {"enabled": False}, "wait-ip": "any", "accept-all-mac-addresses": False, "mptcp": {"address-flags": []}}, {}),
-        ({"ethernet": {}, "ipv4": {"enabled": False, "auto-dns": True, "dhcp-client-id": "ll"}}, {"ipv4": (False, None)}),
+        ({"lldp": {"enabled": False}, "wait-ip": "any", "accept-all-mac-addresses": False,
+          "mptcp": {"address-flags": []}}, {}),
+        ({"ethernet": {}, "ipv4": {"enabled": False, "auto-dns": True, "dhcp-client-id": "ll"}},
+         {"ipv4": (False, None)}),
         ({"ipv4": {"allow-extra-address": True, "address": [
             {"ip": "10.1.1.1", "prefix-length": 24, "valid-life-time": "forever", "mptcp-flags": []}]}},
          {"ipv4": (None, (("10.1.1.1", 24),))}),
@@ -271,7 +273,8 @@ def test_what_is_running_is_only_shown() -> None:
          {"type": "vlan", "parent": "ens192", "data": (("id", 5), ("protocol", "802.1q"))}),
         ({"type": "bond", "link-aggregation": {"mode": "active-backup", "port": ["a"], "options": {"miimon": "140"}}},
          {"type": "bond", "ports": ("a",), "data": (("miimon", 140), ("mode", "active-backup"))}),
-        ({"type": "vrf", "vrf": {"port": ["a"], "route-table-id": 10}}, {"type": "vrf", "ports": ("a",), "data": (("table", 10),)}),
+        ({"type": "vrf", "vrf": {"port": ["a"], "route-table-id": 10}},
+         {"type": "vrf", "ports": ("a",), "data": (("table", 10),)}),
         ({"type": "mac-vlan", "mac-vlan": {"base-iface": "a", "mode": "bridge", "promiscuous": True}},
          {"type": "macvlan", "parent": "a", "data": (("mode", "bridge"),)}),
         ({"type": "linux-bridge", "bridge": {"port": [{"name": "a"}], "options": {

@@ -49,7 +49,8 @@ def node(**params: t.Any) -> Desired:
         ({"ipv4": {"dhcp": False, "addresses": []}}, {"ipv4": IpSpec(None, ())}),
         ({"ipv6": {"enabled": True, "autoconf": "false"}}, {"ipv6": IpSpec(True)}),
         (
-            {"ipv4": {"address": [{"ip": "10.100.0.11", "prefix-length": "24"}, {"ip": "10.100.0.10", "prefix_length": 24}]}},
+            {"ipv4": {"address": [
+                {"ip": "10.100.0.11", "prefix-length": "24"}, {"ip": "10.100.0.10", "prefix_length": 24}]}},
             {"ipv4": IpSpec(None, (("10.100.0.10", 24), ("10.100.0.11", 24)))},
         ),
         (
@@ -60,7 +61,8 @@ def node(**params: t.Any) -> Desired:
             {"vlan": {"base-iface": "ens192", "id": "100"}},
             {"type": "vlan", "parent": "ens192", "data": (("id", 100), ("protocol", "802.1q"))},
         ),
-        ({"vrf": {"ports": ["b", "a"], "table-id": 10}}, {"type": "vrf", "ports": ("a", "b"), "data": (("table", 10),)}),
+        ({"vrf": {"ports": ["b", "a"], "table-id": 10}},
+         {"type": "vrf", "ports": ("a", "b"), "data": (("table", 10),)}),
         ({"vrf": {"table": "blue"}}, {"type": "vrf", "data": (("table", "blue"),)}),
         (
             {"mac-vlan": {"base_iface": "ens192", "mode": "passthrough"}},
@@ -72,7 +74,8 @@ def node(**params: t.Any) -> Desired:
              "data": (("lacp_rate", "fast"), ("miimon", 100), ("mode", "802.3ad"), ("primary", "a"))},
         ),
         (
-            {"type": "linux-bridge", "bridge": {"port": [], "options": {"stp": False, "forward-delay": 15, "priority": 1}}},
+            {"type": "linux-bridge", "bridge": {
+                "port": [], "options": {"stp": False, "forward-delay": 15, "priority": 1}}},
             {"type": "bridge", "ports": (), "data": (("forward_delay", 1500), ("priority", 1), ("stp_state", 0))},
         ),
     ],
@@ -104,7 +107,7 @@ def test_the_address_of_a_network_instead_of_a_host_gets_a_warning(ip: str) -> N
     assert interfaces({"name": "ens224", "ipv4": {"addresses": [{"ip": ip, "prefix_length": 31}]}}).warnings == ()
 
 
-# --- resolver --------------------------------------------------------------------------------------------------------------
+# --- resolver --------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_left_out_keeps_and_an_empty_list_clears() -> None:
@@ -160,7 +163,7 @@ def test_nsswitch_takes_sources_and_actions() -> None:
     assert resolver().nsswitch_hosts is None
 
 
-# --- what stands beside documents ----------------------------------------------------------------------------------------
+# --- what stands beside documents ------------------------------------------------------------------------------------
 
 
 def test_tables_have_an_id_a_name_and_a_purpose() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import pathlib
 
 import pytest
-
 from ansible_collections.kubenode.network.tests.kernel.conftest import _fresh_netns, netns, wired
 
 __all__ = ["_fresh_netns", "netns", "wired"]

@@ -41,6 +41,15 @@ def load() -> t.Any:
     return pyroute2
 
 
+def is_usable() -> bool:
+    """Whether links can be made here (for tests and pre-flight checks; imports pyroute2)."""
+    try:
+        load()
+    except MissingPyroute2:
+        return False
+    return True
+
+
 def installed_version(module: t.Any) -> tuple[int, ...]:
     """(major, minor, patch) of the imported pyroute2; zeros where it does not tell."""
     text = getattr(module, "__version__", "")

@@ -106,13 +106,15 @@ def _index(name: str) -> int:
 def _link(name: str, kind: str, command: str, request: dict[str, t.Any]) -> None:
     pyroute2 = _pyroute2_dep.load()
     try:
-        with pyroute2.IPRoute() as ipr:
+        with pyroute2.IPRoute(ext_ack=True) as ipr:
             ipr.link(command, **request)
     except pyroute2.NetlinkError as error:
         number = int(error.code)
+        # pyroute2 gives the kernel's own words behind the number, strerror's where it got none.
+        words = str(error.args[1]) if len(error.args) > 1 and error.args[1] else os.strerror(number)
         if command == "add" and number == errno.EOPNOTSUPP:
-            words = f"this kernel has no link kind {kind!r} (no such module is built in or can be loaded)"
-        else:
-            # pyroute2 gives the kernel's own words behind the number, where it got some.
-            words = str(error.args[1]) if len(error.args) > 1 and error.args[1] else os.strerror(number)
+            if words.startswith("Unknown device type"):
+                words = f"this kernel has no link kind {kind!r} (no such module is built in or can be loaded)"
+            else:
+                words = f"this kernel has no link kind {kind!r}, or not one of the options asked for ({words})"
         raise NetlinkError(number, f"link {name}: {words}", object=name) from None

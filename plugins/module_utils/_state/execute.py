@@ -365,9 +365,7 @@ class Executor:
             if before.name in self._indexes:
                 link_kinds.delete_link(self._indexes[before.name])
         elif before is None:
-            link_kinds.create_link(
-                after.name, after.kind, dict(after.data), after.parent, after.mtu or None, after.mac or None
-            )
+            self._create_link(after)
             self._read_links()
             self._set_link(Link(after.name, 0, after.mtu, mac=after.mac), after)
         else:
@@ -377,6 +375,28 @@ class Executor:
                 link_kinds.change_link(after.name, after.kind, data)
             self._set_link(before, after)
         self._read_links()
+
+    def _create_link(self, link: Link) -> None:
+        from ansible_collections.kubenode.network.plugins.module_utils._netlink.link_kinds import (
+            change_link,
+            create_link,
+        )
+
+        rest = (link.parent, link.mtu or None, link.mac or None)
+        try:
+            create_link(link.name, link.kind, dict(link.data), *rest)
+        except NetlinkError as error:
+            # What a kernel shows it need not take: one without VLAN filtering refuses even "off" (br_changelink).
+            if link.kind not in ("bridge", "bond") or len(link.data) < 2:
+                raise
+            create_link(link.name, link.kind, {name: value for name, value in link.data if name == "mode"}, *rest)
+            held = {one.name: dict(one.data) for one in links.read_links(self._sock)}.get(link.name, {})
+            for name, value in link.data:
+                if held.get(name) != value:
+                    try:
+                        change_link(link.name, link.kind, {name: value})
+                    except NetlinkError as refusal:
+                        raise refusal from error
 
     def _read_links(self) -> None:
         self._learn_links(links.read_links(self._sock))

@@ -29,27 +29,37 @@ def run_info(module: AnsibleModule, collect: t.Callable[[dict[str, t.Any]], dict
 
 
 def network_state(params: dict[str, t.Any], root: str = "/") -> dict[str, t.Any]:
-    """``running`` as a desired state, and ``owners``: owner -> what it declared, a line per object.
+    """``running`` as a desired state, ``owners`` (owner -> what it declared, a line per object; what nobody owns under the
+    empty name), ``tables``, ``summary`` (a table for people) and ``resolver_owner``.
 
-    Only what can be applied again, unless the parameter ``include_foreign`` asks for everything.
+    ``running`` has only what can be applied again, unless the parameter ``include_foreign`` asks for everything.
     """
+    from ansible_collections.kubenode.network.plugins.module_utils._resolver import owner as resolver_owner
     from ansible_collections.kubenode.network.plugins.module_utils._state import owned, render
     from ansible_collections.kubenode.network.plugins.module_utils._state.describe import object_text
+    from ansible_collections.kubenode.network.plugins.module_utils._state.summary import summary
 
     foreign = bool(params.get("include_foreign"))
     state = observe(Need(files=("/etc/resolv.conf",), managers=foreign), root)
+    records = owned.load(root)
     entries = render.state_entries(state, foreign)
     entries["dns_resolver"] = render.resolver_entry(state.files["/etc/resolv.conf"].text or "")
-    if not foreign:
-        # Names of tables are an option beside a desired state, no part of it.
-        del entries["tables"]
+    # Names of tables are an option beside a desired state, no part of it.
+    tables = entries.pop("tables")
     owners: dict[str, list[str]] = {}
-    for (kind, identity), record in owned.load(root).items():
+    for (kind, identity), record in records.items():
         known = kind in ("link", "address", "route", "rule")
         text = object_text(kind, record.value if known else identity, state.tables)
-        for owner in record.owners:
+        text += "" if record.made else " (was there before)"
+        for owner in record.owners or ("",):
             owners.setdefault(owner, []).append(text)
-    return {"running": render.document(entries), "owners": {name: sorted(owners[name]) for name in sorted(owners)}}
+    return {
+        "running": render.document(entries),
+        "owners": {name: sorted(owners[name]) for name in sorted(owners)},
+        "tables": tables,
+        "summary": summary(state, records),
+        "resolver_owner": resolver_owner.detect(root, state.files["/etc/resolv.conf"])._asdict(),
+    }
 
 
 def paths(params: dict[str, t.Any], root: str = "/") -> dict[str, t.Any]:

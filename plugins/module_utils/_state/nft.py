@@ -7,7 +7,7 @@ Connections carry the number of the NIC that their first packet came in by in a 
 in the direction of the reply get the same bits in the packet mark before they are routed, so that a rule
 ``fwmark NUMBER/MASK lookup TABLE`` sends them back out by that NIC. Other bits of both marks are never touched.
 
-``read_table`` and ``apply`` run ``nft``, the rest is pure. The node's own sockets are served too: a NodePort that leads
+``read`` and ``apply`` run ``nft``, the rest is pure. The node's own sockets are served too: a NodePort that leads
 to a pod in the host's network answers from another of the node's addresses.
 """
 
@@ -21,12 +21,14 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 
 TABLE = "kubenode_network"
 
-# Bits 3 to 6, for 15 NICs. Taken by others (github.com/fwmark/registry): AWS VPC CNI 0x80; Cilium 0xf00 for its magic
+# Bits 3 to 6, for 14 NICs. Taken by others (github.com/fwmark/registry): AWS VPC CNI 0x80; Cilium 0xf00 for its magic
 # and 0xff only for the ids of a cluster mesh; the portmap plugin 0x2000; kube-proxy 0x4000 and 0x8000; Calico, Weave
 # and Tailscale within 0xffff0000. People set small numbers (1, 2 ...) by hand.
 MASK = 0x78
 _STEP = 0x08
-MAX_INTERFACES = MASK // _STEP
+# Not all bits at once: nft lists "keep the others, set all of these" in another form.
+_MARKS = range(_STEP, MASK, _STEP)
+MAX_INTERFACES = len(_MARKS)
 
 # NF_IP_PRI_MANGLE (linux/netfilter_ipv4.h): after connection tracking, before destination NAT and the routing decision.
 _PRIORITY = -150
@@ -37,7 +39,7 @@ _SECONDS = 30
 def assign(interfaces: t.Iterable[str], current: str | None = None) -> dict[str, int]:
     """A mark for each interface: the one that it has in ``current`` (the text of our table), else the lowest free one.
 
-    Raises StateError for more than 15 interfaces and for names that nftables would read as a pattern.
+    Raises StateError for more than 14 interfaces and for names that nftables would read as a pattern.
     """
     names = list(dict.fromkeys(interfaces))
     if len(names) > MAX_INTERFACES:
@@ -49,12 +51,11 @@ def assign(interfaces: t.Iterable[str], current: str | None = None) -> dict[str,
         if not re.match(r"[^\s\"*\\]{1,15}\Z", name):
             raise StateError(f"multi_nic with forwarded: interface {name!r}: expected a name without quotes and '*'")
     before = parse(current or "")
-    possible = range(_STEP, MASK + 1, _STEP)
     marks: dict[str, int] = {}
     for name in names:
-        if before.get(name, 0) in possible and before[name] not in marks.values():
+        if before.get(name, 0) in _MARKS and before[name] not in marks.values():
             marks[name] = before[name]
-    free = (mark for mark in possible if mark not in marks.values())
+    free = (mark for mark in _MARKS if mark not in marks.values())
     return {name: marks[name] if name in marks else next(free) for name in names}
 
 
@@ -87,7 +88,7 @@ def overlaps(fwmark: int, fwmask: int) -> bool:
     return bool(fwmark & (fwmask or 0xFFFFFFFF) & MASK)
 
 
-def read_table() -> str | None:
+def read() -> str | None:
     """Our table in the form of ``render``, one that render did not make as nft lists it, None where there is none.
 
     Either text given to ``apply`` makes the table what it was. Raises StateError where ``nft`` is missing or fails.
@@ -105,9 +106,18 @@ def read_table() -> str | None:
 
 
 def from_json(text: str) -> str:
-    """What ``nft -j list table`` printed, in the form of ``render`` as far as it is what render writes."""
+    """What ``nft -j list table`` printed, in the form of ``render`` as far as it is what render writes.
+
+    Raises StateError for what is no such listing.
+    """
     chains: dict[str, list[str]] = {}
-    for entry in json.loads(text)["nftables"]:
+    try:
+        entries = json.loads(text)["nftables"]
+    except (ValueError, KeyError) as error:
+        raise StateError(
+            f"nft listed table inet {TABLE} in a form that we did not understand: {text[:200]!r}"
+        ) from error
+    for entry in entries:
         if "chain" in entry:
             base = "type {type} hook {hook} priority {prio}; policy {policy};"
             chain = entry["chain"]

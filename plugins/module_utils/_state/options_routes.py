@@ -92,6 +92,8 @@ def parse_routes(
         )
         if not plain:
             spec = _extras(spec, entry, where, profiles)
+        if table == 255 or (table == 253 and not absent):
+            v.fail(f"{where}.table", get("table"), "a table that is not the kernel's (253 is default, 255 local)")
         if absent:
             if spec[3:] == _NOTHING:
                 v.fail(
@@ -102,15 +104,13 @@ def parse_routes(
                 )
             if get("weight") is None and not get("next_hops"):
                 spec = spec._replace(next_hops=tuple(hop._replace(weight=0) for hop in spec.next_hops))
-        elif not hops and spec.type is None and not spec.next_hops:
+        elif not spec.next_hops and spec.type in (None, "unicast"):
             v.fail(
                 where,
                 entry,
                 "next_hop_address or next_hop_interface",
                 "A route without next hop has a type: blackhole, unreachable or prohibit",
             )
-        elif table in {253, 255}:
-            v.fail(f"{where}.table", get("table"), "a table that is not the kernel's (253 is default, 255 local)")
         elif get("weight") is not None:
             key = (family, table, destination, spec.tos, metric)
             if key in weighted:
@@ -157,7 +157,7 @@ def _without_prefix(entry: v.Entry, where: str, absent: bool, gateway_family: in
         if not family:
             v.fail(f"{where}.destination", "default", "0.0.0.0/0 or ::/0 where no next hop tells the family")
         return family, "0.0.0.0/0" if family == v.IPV4 else "::/0"
-    if not absent:
+    if not absent or entry.get("destination") not in (None, ""):
         v.fail(f"{where}.destination", entry.get("destination"), "an address or a prefix such as 10.200.0.0/16")
     return family, None
 
@@ -179,8 +179,6 @@ def _extras(spec: RouteSpec, entry: v.Entry, where: str, profiles: t.AbstractSet
                 ):
                     v.fail(f"{where}.{name}", given[name], f"no next hop in a {found['type']} route")
             hops = ()
-        elif not absent and not hops and not given.get("next_hops"):
-            v.fail(where, entry, "next_hop_address or next_hop_interface in a unicast route")
     on_link = v.boolean(given.get("on_link", False), f"{where}.on_link")
     if "next_hops" in given:
         for name in ("next_hop_address", "next_hop_interface", "weight", "on_link"):

@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.kubenode.network.plugins.module_utils._netlink.lookup import RouteAnswer
 
 # The question's fields, as they are shown in the evidence.
-_QUESTION = tuple(name for name in PathSpec._fields if name not in ("origin", "expect"))
+_QUESTION = tuple(name for name in PathSpec._fields if name not in ("origin", "family", "expect"))
 _ANSWER = ("type", "interface", "gateway", "source", "table", "metric", "mtu")
 
 
@@ -56,7 +56,7 @@ def _table_id(value: t.Any, state: State) -> t.Any:
 
 
 def _question(path: PathSpec) -> dict[str, t.Any]:
-    question = {name: getattr(path, name) for name in _QUESTION if name not in ("family", "vrf")}
+    question = {name: getattr(path, name) for name in _QUESTION if name != "vrf"}
     # An interface of a VRF looks into the VRF's table by itself; without one the VRF is asked by its own name.
     question["oif"] = path.oif or path.vrf
     return question

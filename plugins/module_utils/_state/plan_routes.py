@@ -8,13 +8,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import KUBENODE_PROTOCOL
-from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Route
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import NextHop, Route
 from ansible_collections.kubenode.network.plugins.module_utils._state.classify import OPERATOR, OTHER, OURS
 from ansible_collections.kubenode.network.plugins.module_utils._state.ledger import Ledger
-from ansible_collections.kubenode.network.plugins.module_utils._state.model import RouteSpec
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import NextHopSpec, RouteSpec
 
 _KERNEL = 2
 _LOCAL_TABLE = 255
+_MAIN_TABLE = 254
 _RESERVED_TABLES = (253, 254, 255)
 
 
@@ -145,14 +146,31 @@ def matches(spec: RouteSpec, route: Route) -> bool:
         return False
     if spec.mtu is not None and (2, spec.mtu) not in route.metrics:
         return False
-    for hop in spec.next_hops:
-        if not any(
-            (hop.interface is None or hop.interface == found.interface)
-            and (hop.gateway is None or hop.gateway == (found.gateway or ""))
-            for found in route.next_hops
-        ):
-            return False
-    return True
+    if any(metric not in route.metrics for metric in spec.metrics):
+        return False
+    return all(any(_same_hop(hop, found) for found in route.next_hops) for hop in spec.next_hops)
+
+
+def _same_hop(spec: NextHopSpec, found: NextHop) -> bool:
+    return (
+        spec.interface in (None, found.interface)
+        and spec.gateway in (None, found.gateway or "")
+        and spec.weight in (0, found.weight)
+    )
+
+
+def _says_the_same(spec: RouteSpec, wanted: Route) -> bool:
+    """Whether a matching absent entry names all that the declared route does: then only one of them can be meant.
+
+    A wider one is how NMState changes a route: what it matches goes, what is declared comes.
+    """
+    return (
+        spec.destination is not None
+        and (spec.table is not None or wanted.table == _MAIN_TABLE)
+        and (spec.metric is not None or wanted.metric in (0, 1024))
+        and (bool(spec.next_hops) or not wanted.next_hops)
+        and all(hop.gateway is not None for hop in spec.next_hops)
+    )
 
 
 def _absent(ledger: Ledger) -> None:
@@ -161,14 +179,15 @@ def _absent(ledger: Ledger) -> None:
         return
     for wanted, _owners, origin in ledger.target.routes.values():
         for spec in patterns:
-            if matches(spec, wanted):
+            if matches(spec, wanted) and _says_the_same(spec, wanted):
                 ledger.conflict(
                     "%s and %s contradict each other: %s is declared by the first and removed by the second."
                     % (origin, spec.origin, describe_route(wanted))
                 )
     for routes in ledger.state.routes.values():
         for route in routes:
-            if route.table == _LOCAL_TABLE:
+            if route.table == _LOCAL_TABLE or route.key in ledger.target.routes:
+                # What stands under a declared key was settled above: kept, replaced or refused.
                 continue
             for spec in patterns:
                 if spec.destination is None and route.protocol == _KERNEL:

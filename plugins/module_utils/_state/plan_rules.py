@@ -144,7 +144,8 @@ def matches(spec: RuleSpec, rule: Rule) -> bool:
     """Whether an absent entry means `rule`: every field that it gives is equal, the others are wildcards."""
     for field in _FIELDS:
         value = getattr(spec, field)
-        if value is not None and value != getattr(rule, field):
+        # The empty text of a prefix means "only rules without one".
+        if value is not None and (value or None) != (getattr(rule, field) or None):
             return False
     return True
 

@@ -34,7 +34,6 @@ class Options(t.NamedTuple):
 
     on_conflict: str = "fail"
     allow_default_override: bool = False
-    protect: tuple[str, ...] = ()
 
 
 DEFAULTS = Options()
@@ -64,7 +63,6 @@ def run_module(
     options = Options(
         params.get("on_conflict") or "fail",
         bool(params.get("allow_default_override")),
-        tuple(params.get("protect") or ()),
     )
     try:
         # Core offers no other way to learn of --diff.
@@ -142,7 +140,7 @@ def _plan(
 
         cidrs += pod_cidrs(root)
     networks = find_networks(state.links, cidrs)
-    arguments = (options.on_conflict, options.allow_default_override, options.protect, _Peers(root))
+    arguments = (options.on_conflict, options.allow_default_override, desired.protect, _Peers(root))
     made = plan(state, target, owned, networks, *arguments)
     if made.changes and need.kernel:
         # Only a change needs to know whose the NICs are.

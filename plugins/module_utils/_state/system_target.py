@@ -33,7 +33,7 @@ KINDS = frozenset(("host", "table", "sysctl", "resolver", "nsswitch"))
 
 Files = dict[str, tuple[FileState, str]]
 Result = tuple[Files, Owned, tuple[str, ...]]
-"""(path -> (as it shall be, why), all records of the kinds that were looked at, warnings)"""
+"""(path -> (as it shall be, why), all records of a kind as they shall be, warnings)"""
 Sysctls = dict[str, tuple[str, tuple[str, ...]]]
 """Key -> (value, owners)."""
 Tables = dict[str, tuple[TableSpec, frozenset[str]]]
@@ -82,13 +82,14 @@ def sysctls_needed(desired: Desired, owned: Owned, interfaces: t.Iterable[str]) 
 def file_targets(desired: Desired, state: State, owned: Owned) -> Result:
     """resolv.conf, hosts, nsswitch.conf, the names of tables, and sysctl's file for the next boot.
 
-    The records and warnings of sysctls are ``sysctl_targets``'s. Raises StateError for what cannot be, for
-    contradictions with other owners or with lines of others, and for a file that a manager writes.
+    The records are all of these kinds; those of sysctls, and their warnings, are ``sysctl_targets``'s. Raises
+    StateError for what cannot be, for contradictions with other owners or with lines of others, and for a file that a
+    manager writes.
     """
     owned = _inside(owned)
     files: Files = {}
     warnings: list[str] = []
-    records = _of("sysctl", owned)
+    records: Owned = {}
     for kind, declared, part in (
         ("resolver", desired.resolver is not None, _resolver),
         ("host", desired.hosts is not None, _hosts),

@@ -21,6 +21,8 @@ FOLDERS = ("/etc/iproute2", "/usr/share/iproute2", "/usr/lib/iproute2")
 # linux/rtnetlink.h: RT_TABLE_UNSPEC, RT_TABLE_DEFAULT, RT_TABLE_MAIN, RT_TABLE_LOCAL.
 BUILT_IN = {0: "unspec", 253: "default", 254: "main", 255: "local"}
 
+# iproute2 reads ids of files as signed (lib/rt_names.c: rtnl_hash_initialize).
+_MAX_NAMED = 0x7FFFFFFF
 _HEADER = "# Route tables named by kubenode.network: id, name, purpose (owners).\n"
 
 
@@ -79,7 +81,8 @@ def managed(text: str) -> dict[str, tuple[TableSpec, frozenset[str]]]:
 
 
 def check(specs: t.Iterable[TableSpec], others: t.Mapping[str, str]) -> None:
-    """Raise StateError where ``specs`` contradict each other, the kernel's own tables, or a file.
+    """Raise StateError where ``specs`` contradict each other, the kernel's own tables, or a file, and for ids
+    that iproute2 cannot name.
 
     ``others``: path -> text of the files that name tables, in the order in which they are read.
     """
@@ -90,6 +93,11 @@ def check(specs: t.Iterable[TableSpec], others: t.Mapping[str, str]) -> None:
             by_id[number] = (name, f"{path} line {line}")
             by_name[name] = (number, f"{path} line {line}")
     for spec in specs:
+        if spec.id > _MAX_NAMED:
+            raise StateError(
+                f"{spec.origin}: table {spec.id} cannot have a name: iproute2 knows names for ids up to {_MAX_NAMED}; "
+                "use a smaller id, or the id without a name"
+            )
         name, where = by_id.setdefault(spec.id, (spec.name, spec.origin))
         if name != spec.name:
             raise StateError(

@@ -40,6 +40,7 @@ def undo(done: t.Sequence[Change], before: State, root: str = "/") -> list[str]:
     Never raises for what the kernel refuses: every step back is tried, whatever became of the others.
     """
     problems: list[StepFailed] = []
+    last: list[StepFailed] = []
     executor = Executor(before, root)
     try:
         executor.read()
@@ -52,13 +53,16 @@ def undo(done: t.Sequence[Change], before: State, root: str = "/") -> list[str]:
             extra = [item for item in surplus(before, now, scope) if _made_by(done, *item)]
             if not extra and all(kernel_made(*item) for item in gone):
                 break
+            last = []
             for kind, value in extra:
-                insist(executor, [Change(kind, value[0] if kind == "link" else "", value, None, reason="undo")])
-            put_back(executor, gone, now)
+                last += insist(executor, [Change(kind, value[0] if kind == "link" else "", value, None, reason="undo")])
+            last += put_back(executor, gone, now)
         now = executor.read()
         left = [f"{object_text(*item)} is missing" for item in missing(before, now, scope) if not kernel_made(*item)]
         extra = [item for item in surplus(before, now, scope) if _made_by(done, *item)]
         left += [f"{object_text(*item)} is still there" for item in extra]
+        if left:
+            left += list(dict.fromkeys(map(str, last)))
     except (NetlinkError, StateError) as error:
         left = [f"the state could not be read: {error}"]
     finally:
@@ -86,22 +90,32 @@ def insist(executor: Executor, group: t.Sequence[Change], append: bool = False) 
     return problems
 
 
-def put_back(executor: Executor, gone: t.Iterable[Item], now: State) -> None:
-    """Make objects that vanished once more, in several goes where one needs another; what is refused is left out.
+def put_back(executor: Executor, gone: t.Iterable[Item], now: State) -> list[StepFailed]:
+    """Make objects that vanished once more; what is refused is left out, and returned.
 
     Addresses and routes of router advertisements come again by themselves. A lease comes back as a permanent address:
     its client finds and renews it.
     """
     wanted = [item for item in gone if not _comes_by_itself(*item)]
     # Link scope before the gateways that are reached through it; otherwise the kernel's order (primaries first).
-    wanted.sort(key=lambda item: -item[1].scope if item[0] == "route" else 0)
+    wanted.sort(key=_order)
+    problems = []
     for chosen in ("link", "address", "rule", "route"):
         changes = []
         for kind, value in wanted:
             if kind == chosen:
                 changes += _replacing(kind, value, now)
         if changes:
-            insist(executor, changes, append=True)
+            problems += insist(executor, changes, append=True)
+    return problems
+
+
+def _order(item: Item) -> int:
+    kind, value = item
+    if kind == "route":
+        return -int(value.scope)
+    # Masters before their ports, lower devices before what stands on them.
+    return bool(value.master or value.parent) if kind == "link" else 0
 
 
 def _replacing(kind: str, value: t.Any, now: State) -> list[Change]:

@@ -1,0 +1,155 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What holds for random states on the real kernel, seen by iproute2: v4, v6, several tables, ECMP, rules, others' things."""
+
+from __future__ import annotations
+
+import pathlib
+import random
+import typing as t
+
+import pytest
+from ansible_collections.kubenode.network.plugins.module_utils._state import execute as carrying
+from ansible_collections.kubenode.network.plugins.module_utils._state.apply import apply, roll_back
+from ansible_collections.kubenode.network.plugins.module_utils._state.cni import find_networks
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
+from ansible_collections.kubenode.network.plugins.module_utils._state.observe import observe
+from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
+from ansible_collections.kubenode.network.plugins.module_utils._state.owned import load
+from ansible_collections.kubenode.network.plugins.module_utils._state.plan import plan
+from ansible_collections.kubenode.network.plugins.module_utils._state.resolve import resolve
+
+from .worlds import add_foreign, not_ours, of_protocol, random_state, run, seen
+
+ORDINARY, FULL = 40, 600
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> range:
+    return range(FULL if request.config.getoption("--full") else ORDINARY)
+
+
+@pytest.fixture
+def worlds(fresh_netns: t.Any, rounds: range, seed: int, tmp_path: pathlib.Path) -> t.Iterator[t.Any]:
+    """Rounds of (random source, state folder), each in a namespace of its own with two NICs and things of others."""
+
+    def each() -> t.Iterator[tuple[random.Random, pathlib.Path]]:
+        for number in rounds:
+            with fresh_netns() as netns:
+                netns.veth("ens224", "peer224", "10.100.0.11/24", "2001:db8:a::b/64")
+                netns.veth("ens256", "peer256", "172.16.0.11/24", "2001:db8:c::b/64")
+                draw = random.Random(f"{seed} {number}")
+                add_foreign(netns, draw)
+                root = tmp_path / str(number)
+                root.mkdir()
+                yield draw, root
+
+    return each()
+
+
+def test_check_mode_says_what_the_run_does_and_the_second_run_does_nothing(worlds: t.Any) -> None:
+    changed = 0
+    for draw, root in worlds:
+        for _step in range(3):
+            wanted = random_state(draw)
+            before = seen()
+            predicted = run(wanted, root, check=True)
+            assert seen() == before
+            done = run(wanted, root)
+            assert done["plan"] == predicted["plan"]
+            assert done["changed"] == predicted["changed"]
+            assert (done["before"], done["after"]) == (predicted["before"], predicted["after"])
+            # The file that names the protocol is written once, with the first route.
+            kernel = [line for line in done["plan"] if "rt_protos" not in line]
+            assert (seen() != before) == bool(kernel)
+            changed += bool(kernel)
+            again = run(wanted, root)
+            assert (again["changed"], again["plan"]) == (False, [])
+    assert changed > 20
+
+
+def test_nothing_of_others_is_ever_touched(worlds: t.Any) -> None:
+    for draw, root in worlds:
+        others = not_ours()
+        for wanted in (random_state(draw), random_state(draw), None):
+            run(wanted, root)
+            assert not_ours() == others
+        assert of_protocol("157") == set()
+
+
+def test_two_owners_prune_only_their_own(worlds: t.Any) -> None:
+    for draw, root in worlds:
+        first = random_state(draw)
+        run(first, root, owner="a")
+        mine = of_protocol("157")
+        second = random_state(draw)
+        try:
+            run(second, root, owner="b")
+        except StateError:
+            # It declares an object of owner a otherwise than a does.
+            continue
+        run({}, root, owner="b")
+        after = of_protocol("157")
+        replaced = {(name, dict(item).get("dst"), dict(item).get("metric"), dict(item).get("table")) for name, item in mine - after}
+        declared_by_b = {str(entry["destination"]) for entry in second["routes"]["config"]}
+        declared_by_b |= {str(entry.get("from", "all")) for entry in second["route-rules"]["config"]}
+        # What is gone of a's was declared by b too, with other next hops, and so became b's to change.
+        assert all(_shared(key, declared_by_b) for key in replaced), replaced
+
+
+def _shared(key: t.Any, declared: set[str]) -> bool:
+    name, destination, _metric, _table = key
+    if name.startswith("rules"):
+        return True
+    text = {"default": "0.0.0.0/0" if name == "routes" else "::/0"}.get(destination, destination)
+    return any(entry in (text, f"{text}/32", f"{text}/128") for entry in declared)
+
+
+def test_the_way_back_restores_every_step_of_every_plan(worlds: t.Any) -> None:
+    for draw, root in worlds:
+        run(random_state(draw), root)
+        before_text = seen()
+        owned = load(str(root))
+        params = {"desired_state": random_state(draw), "owner": "o"}
+        desired = desired_from_options(params, "network_state")
+        state = observe()
+        made = plan(state, resolve(desired, state, owned), owned, find_networks(state.links), allow_default_override=True)
+        steps = [change for change in made.changes if change.kind != "file"]
+        for count in range(len(steps) + 1):
+            done = apply(steps[:count], state, str(root))
+            error = roll_back(done, state, str(root), "a test")
+            assert error.details.get("rolled_back"), error
+            assert seen() == before_text
+
+
+def test_a_failure_at_any_step_leaves_the_node_as_it_was(worlds: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault is made: the kernel is asked for an impossible thing at a random step (a route by a gateway that is on no link)."""
+    failed = 0
+    for draw, root in worlds:
+        run(random_state(draw), root)
+        before, records = seen(), load(str(root))
+        wanted = random_state(draw)
+        groups = carrying.groups
+        stop = draw.randint(0, 3)
+
+        def broken(changes: t.Any, groups: t.Any = groups, stop: int = stop) -> t.Any:
+            for number, group in enumerate(groups(changes)):
+                if number == stop and group[0].kind == "route" and group[0].after is not None:
+                    bad = group[0].after
+                    far = "192.0.2.99" if bad.family == 2 else "2001:db8:ffff::99"
+                    if bad.next_hops:
+                        hop = bad.next_hops[0]._replace(gateway=far)
+                        group = [*group, group[0]._replace(before=None, after=bad._replace(next_hops=(hop,), metric=9999))]
+                yield group
+
+        with monkeypatch.context() as patch:
+            patch.setattr("ansible_collections.kubenode.network.plugins.module_utils._state.apply.groups", broken)
+            try:
+                run(wanted, root)
+            except StateError as error:
+                assert error.details.get("rolled_back") is True, error
+                failed += 1
+                assert seen() == before
+                assert load(str(root)) == records
+    assert failed >= 5
