@@ -10,6 +10,7 @@ import pathlib
 import pytest
 from ansible_collections.kubenode.network.plugins.module_utils._resolver import owner
 from ansible_collections.kubenode.network.plugins.module_utils._resolver.owner import classify
+from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import EVIDENCE
 from ansible_collections.kubenode.network.plugins.module_utils._state.files import read_file
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import FileState
 
@@ -105,7 +106,7 @@ def tree(root: pathlib.Path, **files: str) -> None:
 
 
 def look(root: pathlib.Path) -> owner.ResolverOwner:
-    return classify({path: read_file(path, str(root)) for path in owner.evidence_files(str(root))})
+    return classify({path: read_file(path, str(root)) for path in (*EVIDENCE, *owner.dhclients(str(root)))})
 
 
 def test_a_dhclient_counts_while_it_runs_and_may_write(tmp_path: pathlib.Path) -> None:

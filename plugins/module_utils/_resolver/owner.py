@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who writes /etc/resolv.conf (and nsswitch.conf) of a node, with the evidence and the way out.
 
-``classify`` and ``nsswitch_refusal`` are pure; ``evidence_files`` looks at the system and runs nothing.
+``classify`` and ``nsswitch_refusal`` are pure; ``dhclients`` looks at the system and runs nothing.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import os
 import re
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import PATH
+from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import EVIDENCE, PATH
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import FileState, StateError
 
 NOBODY = "nobody"
 CONTAINER = "container runtime"
 _UNKNOWN = "an unknown manager"
-_MOUNTS = "/proc/self/mountinfo"
 
 # Manager -> how its own resolver settings are made.
 _WAYS = {
@@ -72,21 +71,20 @@ class ResolverOwner(t.NamedTuple):
         return self.name in (NOBODY, CONTAINER)
 
 
-def evidence_files(root: str = "/") -> tuple[str, ...]:
-    """The files that ``classify`` looks at; the pid file of a dhclient is one of them while it runs and writes."""
+def dhclients(root: str = "/") -> tuple[str, ...]:
+    """The pid files of dhclients that run and write resolv.conf: on Debian nothing in the file itself tells."""
     running = []
-    for pattern in ("run/dhclient*.pid", "run/dhcp*/dhclient*.pid"):
-        for name in glob.glob(os.path.join(root, pattern)):
-            process = _first_line(os.path.join(root, "proc", _first_line(name) or "0", "comm"))
-            if process == "dhclient" and not _is_kept_off(root):
-                running.append("/" + os.path.relpath(name, root))
-    return (PATH, _MOUNTS, *running)
+    for name in glob.glob(os.path.join(root, "run/dhclient*.pid")):
+        process = _first_line(os.path.join(root, "proc", _first_line(name) or "0", "comm"))
+        if process == "dhclient" and not _is_kept_off(root):
+            running.append("/" + os.path.relpath(name, root))
+    return tuple(running)
 
 
 def classify(files: t.Mapping[str, FileState]) -> ResolverOwner:
     """Tell the owner by the link at /etc/resolv.conf, by its being a mount, by its comments, and by who runs.
 
-    ``files``: what stands at ``evidence_files``.
+    ``files``: what stands at ``resolv_conf.EVIDENCE`` and at ``dhclients``.
     """
     state = files.get(PATH, FileState(None))
     if state.link is not None:
@@ -98,7 +96,7 @@ def classify(files: t.Mapping[str, FileState]) -> ResolverOwner:
         # What stands behind the link may serve others as well: never ours to write, wherever it is.
         return _owner(_by_header(state.text)[0] or _UNKNOWN, evidence)
     # Container runtimes copy the comments of the host's file into the one that they mount.
-    mounts = files.get(_MOUNTS, FileState(None)).text or ""
+    mounts = files.get(EVIDENCE[1], FileState(None)).text or ""
     if any(line.split(" ", 5)[4:5] == [PATH] for line in mounts.split("\n")):
         return ResolverOwner(CONTAINER, PATH, "it is a mount of its own (/proc/self/mountinfo)")
     name, line = _by_header(state.text)

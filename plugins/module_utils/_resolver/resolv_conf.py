@@ -16,6 +16,8 @@ import typing as t
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import ResolverSpec
 
 PATH = "/etc/resolv.conf"
+# What tells who writes it (see ``owner``).
+EVIDENCE = (PATH, "/proc/self/mountinfo")
 
 # resolv.conf(5): MAXNS; further servers are never asked.
 MAX_SERVERS = 3

@@ -9,6 +9,7 @@ does, and for sysctls what stood before. Values in records are tuples of text an
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import (
@@ -45,9 +46,14 @@ def files_needed(desired: Desired, owned: Owned, root: str = "/") -> tuple[str, 
     owned = _inside(owned)
     result: list[str] = []
     if desired.resolver is not None:
-        from ansible_collections.kubenode.network.plugins.module_utils._resolver.owner import evidence_files
+        from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import EVIDENCE
 
-        result += evidence_files(root)
+        result += EVIDENCE
+        run = os.path.join(root, "run")
+        if os.path.isdir(run) and any(name.startswith("dhclient") for name in os.listdir(run)):
+            from ansible_collections.kubenode.network.plugins.module_utils._resolver.owner import dhclients
+
+            result += dhclients(root)
         if desired.resolver.servers:
             result += KUBELET_CONFIGS
     if _concerns("host", desired.hosts is not None, desired, owned):
@@ -178,7 +184,7 @@ def _resolver(desired: Desired, state: State, mine: Owned) -> Result:
     records = _kept(mine, desired)
     if spec is None:
         return {}, records, ()
-    from ansible_collections.kubenode.network.plugins.module_utils._resolver import owner, resolv_conf
+    from ansible_collections.kubenode.network.plugins.module_utils._resolver import resolv_conf
 
     if spec.interface is not None:
         raise StateError(
@@ -193,13 +199,15 @@ def _resolver(desired: Desired, state: State, mine: Owned) -> Result:
             owners = _agreed(f"resolver {part}", spec.origin, said_by, value, record, desired)
             records["resolver", part] = Record("resolver", value, owners, True)
     found = state.files.get(resolv_conf.PATH, FileState(None))
-    writer = owner.classify(state.files)
     text: str | None = resolv_conf.edit(found.text or "", spec)
     if not text and found.text is None:
         text = None
     warnings = list(resolv_conf.warnings(spec, _cluster_dns(state), desired.cluster_cidrs))
     if text == found.text:
         return {}, records, tuple(warnings)
+    from ansible_collections.kubenode.network.plugins.module_utils._resolver import owner
+
+    writer = owner.classify(state.files)
     if not writer.writable:
         raise owner.refusal(writer)
     if writer.name == owner.CONTAINER:
@@ -254,7 +262,7 @@ def _nsswitch(desired: Desired, state: State, mine: Owned) -> Result:
     records = _kept(mine, desired)
     if sources is None:
         return {}, records, ()
-    from ansible_collections.kubenode.network.plugins.module_utils._resolver import nsswitch, owner
+    from ansible_collections.kubenode.network.plugins.module_utils._resolver import nsswitch
 
     found = state.files.get(nsswitch.PATH, FileState(None))
     text = nsswitch.edit(found.text or "", sources)
@@ -266,7 +274,9 @@ def _nsswitch(desired: Desired, state: State, mine: Owned) -> Result:
     warnings = tuple(nsswitch.warnings(sources))
     if text == found.text:
         return {}, records, warnings
-    refusal = owner.nsswitch_refusal(found)
+    from ansible_collections.kubenode.network.plugins.module_utils._resolver.owner import nsswitch_refusal
+
+    refusal = nsswitch_refusal(found)
     if refusal:
         raise refusal
     return {nsswitch.PATH: (found._replace(text=text), "order of host sources")}, records, warnings
