@@ -20,7 +20,12 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.options im
 from ansible_collections.kubenode.network.plugins.module_utils._state.owned import load
 from ansible_collections.kubenode.network.plugins.module_utils._state.run import Form, execute
 
-ROUTE = {"destination": "10.200.0.0/16", "next_hop_address": "10.100.0.1", "next_hop_interface": "ens224", "metric": 100}
+ROUTE = {
+    "destination": "10.200.0.0/16",
+    "next_hop_address": "10.100.0.1",
+    "next_hop_interface": "ens224",
+    "metric": 100,
+}
 
 
 class Node:
@@ -80,7 +85,9 @@ def test_a_route_deleted_by_hand_is_put_back(node: Node) -> None:
 
 
 def test_an_identical_route_of_the_operator_is_adopted_without_a_change(node: Node) -> None:
-    node.netns.ip("route", "add", "10.200.0.0/16", "via", "10.100.0.1", "dev", "ens224", "metric", 100, "proto", "static")
+    node.netns.ip(
+        "route", "add", "10.200.0.0/16", "via", "10.100.0.1", "dev", "ens224", "metric", 100, "proto", "static"
+    )
     assert node.run("static_routes", check=True, routes=[ROUTE], owner="worker")["changed"] is False
     assert load(str(node.root)) == {}
     assert node.run("static_routes", routes=[ROUTE], owner="worker")["changed"] is False
@@ -162,7 +169,9 @@ def test_what_is_no_longer_listed_goes_and_what_others_made_stays(node: Node) ->
 def test_a_path_that_is_not_as_expected_undoes_the_change(node: Node) -> None:
     path = {"destination": "10.200.0.1", "expect": {"gateway": "10.100.0.99"}}
     before = node.netns.json("route", "show", "table", "all")
-    with pytest.raises(StateError, match=r"10\.200\.0\.1: expected gateway 10\.100\.0\.99.*gateway 10\.100\.0\.1") as raised:
+    with pytest.raises(
+        StateError, match=r"10\.200\.0\.1: expected gateway 10\.100\.0\.99.*gateway 10\.100\.0\.1"
+    ) as raised:
         node.run("network_state", desired_state={"routes": {"config": [ROUTE]}}, owner="worker", paths=[path])
     assert raised.value.details["rolled_back"] is True
     assert raised.value.details["evidence"][0]["passed"] is False

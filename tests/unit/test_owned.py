@@ -107,7 +107,10 @@ def test_the_file_is_private_and_replaced_whole(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_union_knows_what_was_and_what_shall_be() -> None:
-    old, new = of(Route(2, 254, "10.0.0.0/8"), Route(2, 254, "10.1.0.0/16")), of(Route(2, 254, "10.1.0.0/16"), owners=("b",))
+    old, new = (
+        of(Route(2, 254, "10.0.0.0/8"), Route(2, 254, "10.1.0.0/16")),
+        of(Route(2, 254, "10.1.0.0/16"), owners=("b",)),
+    )
     assert records.union(old, new) == {**old, **new}
 
 

@@ -103,7 +103,9 @@ def test_a_change_is_one_line(change: Change, line: str) -> None:
 
 
 def test_what_a_plan_touches_stands_before_and_after_in_the_modules_options() -> None:
-    new = ROUTE._replace(next_hops=(NextHop("ens224", "10.100.0.2", 2), NextHop("ens256", "172.16.0.1")), metrics=((2, 1400),))
+    new = ROUTE._replace(
+        next_hops=(NextHop("ens224", "10.100.0.2", 2), NextHop("ens256", "172.16.0.1")), metrics=((2, 1400),)
+    )
     before, after = render.changes_both_ways(
         [
             Change("link", "ens224", NIC, NIC._replace(mtu=9000)),
@@ -173,7 +175,13 @@ def test_interfaces_are_told_with_their_ports_and_kinds() -> None:
             for link in (
                 Link("lo", 1, up=True),
                 NIC._replace(master="bond0"),
-                Link("bond0", 3, kind="bond", up=True, data=(("miimon", 100), ("mode", "active-backup"), ("primary", None))),
+                Link(
+                    "bond0",
+                    3,
+                    kind="bond",
+                    up=True,
+                    data=(("miimon", 100), ("mode", "active-backup"), ("primary", None)),
+                ),
                 Link("bond0.7", 4, kind="vlan", parent="bond0", data=(("id", 7), ("protocol", "802.1q"))),
                 Link("br0", 5, kind="bridge", data=(("forward_delay", 1500), ("stp_state", 1), ("vlan_filtering", 0))),
                 Link("red", 6, kind="vrf", data=(("table", 10),)),
@@ -195,7 +203,10 @@ def test_interfaces_are_told_with_their_ports_and_kinds() -> None:
     assert "ipv6" not in shown["bond0"]
     assert shown["bond0"]["bond"] == {"mode": "active-backup", "port": ["ens224"], "options": {"miimon": 100}}
     assert shown["bond0.7"]["vlan"] == {"base_iface": "bond0", "id": 7, "protocol": "802.1q"}
-    assert shown["br0"]["bridge"] == {"port": [], "options": {"forward_delay": 15, "stp": True, "vlan_filtering": False}}
+    assert shown["br0"]["bridge"] == {
+        "port": [],
+        "options": {"forward_delay": 15, "stp": True, "vlan_filtering": False},
+    }
     assert shown["red"]["vrf"] == {"route_table_id": 10, "port": []}
     full = {entry["name"]: entry for entry in render.state_entries(state, include_foreign=True)["interfaces"]}
     assert len(full["bond0"]["ipv4"]["addresses"]) == 2

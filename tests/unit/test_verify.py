@@ -79,7 +79,12 @@ def test_what_is_not_there_is_named_with_what_is_there_instead() -> None:
 def test_what_is_still_there_is_named() -> None:
     everything = state(NIC, ADDRESS, ROUTE, RULE)
     removals = [change(value, None) for value in (NIC, ADDRESS, ROUTE, RULE)]
-    assert [text.split()[0] for text in check(everything, everything, *removals)] == ["link", "address", "route", "rule"]
+    assert [text.split()[0] for text in check(everything, everything, *removals)] == [
+        "link",
+        "address",
+        "route",
+        "rule",
+    ]
 
 
 def test_of_two_equal_routes_one_may_stay() -> None:

@@ -14,10 +14,15 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.execute im
     BATCHED,
     Executor,
     StepFailed,
-    check_precise,
+    atomic,
     groups,
 )
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import Change, State, StateError
+from ansible_collections.kubenode.network.plugins.module_utils._state.precise import (
+    check_routes,
+    precise_rules,
+    rules_at,
+)
 from ansible_collections.kubenode.network.plugins.module_utils._state.undo import put_back, undo
 from ansible_collections.kubenode.network.plugins.module_utils._state.verify import (
     expected,
@@ -70,7 +75,8 @@ def apply(
     Raises StateError naming the object that failed in the kernel's words; everything has been undone then, or the
     message says what has not (``rolled_back`` in its details tells).
     """
-    check_precise(changes, before)
+    check_routes(changes, before)
+    precise_rules([one for change in changes for one in atomic(change)], rules_at(before))
     _check_survivors(changes, before)
     executor = Executor(before, root)
     try:

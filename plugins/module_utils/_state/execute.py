@@ -28,6 +28,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock imp
     RtnlSocket,
     StateUnknown,
 )
+from ansible_collections.kubenode.network.plugins.module_utils._state import precise
 from ansible_collections.kubenode.network.plugins.module_utils._state.describe import object_text
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import Change, State, StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.observe import read_kernel
@@ -107,79 +108,6 @@ def _all_gateways(route: Route) -> bool:
     )  # fmt: skip
 
 
-def check_precise(changes: t.Iterable[Change], state: State) -> None:
-    """Refuse, before anything is touched, what the kernel would do to an object that is not meant.
-
-    Its deletes and replaces are patterns and take the first match. The changes are played on what was dumped, object by
-    object in its order. Raises StateError naming the object that would be hit.
-    """
-    routes_at: dict[tuple[int, int, str], list[Route]] = {}
-    rules_at: dict[tuple[int, int], list[Rule]] = {}
-    changes = list(changes)
-    for change in changes:
-        for value in (change.before, change.after):
-            if value is not None and change.kind == "route":
-                routes_at[value.family, value.table, value.destination] = []
-            elif value is not None and change.kind == "rule":
-                rules_at[value.family, value.priority] = []
-    if routes_at:
-        for (family, table, destination, *_rest), found in state.routes.items():
-            if (family, table, destination) in routes_at:
-                routes_at[family, table, destination].extend(found)
-    if rules_at:
-        for held in state.rules.values():
-            if (held[0].family, held[0].priority) in rules_at:
-                rules_at[held[0].family, held[0].priority].extend(held)
-    for change in changes:
-        if change.kind == "route":
-            _play_route(change, routes_at)
-        elif change.kind == "rule":
-            _play_rule(change, rules_at)
-
-
-def _play_route(change: Change, routes_at: dict[tuple[int, int, str], list[Route]]) -> None:
-    before, after = change.before, change.after
-    some: Route = before or after
-    held = routes_at[some.family, some.table, some.destination]
-    if before is not None and after is not None:
-        twins = [route for route in held if route.key == before.key]
-        if len(twins) != 1:
-            raise _imprecise("replace", "route", before, [route for route in twins if route != before])
-        held[held.index(twins[0])] = after
-    elif before is not None:
-        hit = match.routes_hit(before, held)
-        if hit:
-            if len(hit) > 1 or not holds(State(routes={before.key: (hit[0],)}), "route", before):
-                raise _imprecise("remove", "route", before, hit)
-            held.remove(hit[0])
-    else:
-        twins = [route for route in held if route.key == routes.normalise(after).key]
-        if twins:
-            raise _imprecise("make", "route", after, twins)
-        place = [index for index, route in enumerate(held) if route.metric > after.metric]
-        held.insert(place[0] if place else len(held), routes.normalise(after))
-
-
-def _play_rule(change: Change, rules_at: dict[tuple[int, int], list[Rule]]) -> None:
-    if change.before is not None:
-        held = rules_at[change.before.family, change.before.priority]
-        hit = match.first_rule_match(change.before, held)
-        if hit is not None:
-            if hit != change.before:
-                raise _imprecise("remove", "rule", change.before, [hit])
-            held.remove(hit)
-    if change.after is not None:
-        rules_at[change.after.family, change.after.priority].append(change.after)
-
-
-def _imprecise(verb: str, kind: str, meant: t.Any, hit: t.Sequence[t.Any]) -> StateError:
-    found = ", ".join(object_text(kind, value) for value in hit) or "nothing"
-    return StateError(
-        f"cannot {verb} {object_text(kind, meant)} alone: the kernel would take {found}, as it does not tell them "
-        f"apart; give one of them another metric or priority by hand, then run again"
-    )
-
-
 # --- carrying out ----------------------------------------------------------------------------------------------------
 
 
@@ -191,7 +119,7 @@ class Executor:
         self._root = root
         self._indexes: dict[str, int] = {}
         self._kinds: dict[str, str] = {}
-        self._rules: dict[tuple[int, int], list[Rule]] = {}
+        self._rules: precise.RulesAt = {}
         self._learn(state)
         self._sock = RtnlSocket()
 
@@ -206,9 +134,7 @@ class Executor:
 
     def _learn(self, state: State) -> None:
         self._learn_links(state.links.values())
-        self._rules = {}
-        for held in state.rules.values():
-            self._rules.setdefault((held[0].family, held[0].priority), []).extend(held)
+        self._rules = precise.rules_at(state)
 
     def read(self) -> State:
         """The kernel's state now; interface indexes are learned anew."""
@@ -247,7 +173,10 @@ class Executor:
         delete. Lost replies: the state is read, and what did not happen is sent again. Raises StepFailed for the first
         that the kernel refuses; ``done`` then has all that were carried out.
         """
-        pending = list(changes)
+        try:
+            pending = precise.precise_rules(changes, {place: list(held) for place, held in self._rules.items()})
+        except StateError as error:
+            raise StepFailed(changes[0], str(error), changes) from error
         for attempt in range(_LOST_REPLIES + 1):
             if not pending:
                 return
@@ -258,10 +187,8 @@ class Executor:
             except StateUnknown as error:
                 self._sock.close()
                 self._sock = RtnlSocket()
-                state = self.read()
-                happened = [change for change in pending if _happened(change, state)]
-                self._journal(happened)
-                pending = [change for change in pending if not _happened(change, state)]
+                happened, pending = _told_apart(pending, self.read())
+                self.done += happened
                 if attempt == _LOST_REPLIES and pending:
                     raise StepFailed(pending[0], str(error), pending) from error
                 continue
@@ -294,6 +221,7 @@ class Executor:
 
     def _encode(self, changes: t.Sequence[Change], append: bool) -> list[Message]:
         cache: routes.EncodeCache = {}
+        held = {place: list(rules_held) for place, rules_held in self._rules.items()}
         indexes = self._indexes
         add_route = routes.encode_append if append else routes.encode_add
         messages = []
@@ -308,10 +236,18 @@ class Executor:
                     else:
                         messages.append(routes.encode_replace(after, indexes, cache))
                 elif kind == "rule":
+                    some: Rule = before or after
+                    there = held.setdefault((some.family, some.priority), [])
                     if after is None:
                         messages.append(rules.encode_rule_delete(before))
+                        if before in there:
+                            there.remove(before)
                     else:
-                        messages.append(rules.encode_rule_add(after, exclusive=self._stands(after)))
+                        # Not exclusively where the kernel takes a different rule for an equal one.
+                        messages.append(
+                            rules.encode_rule_add(after, match.first_equal_rule(after, there) in (None, after))
+                        )
+                        there.append(after)
                 elif after is None:
                     messages.append(encode_address_delete(before, indexes))
                 else:
@@ -319,11 +255,6 @@ class Executor:
             except KeyError as error:
                 raise StepFailed(change, f"there is no interface {error.args[0]}") from None
         return messages
-
-    def _stands(self, rule: Rule) -> bool:
-        """Whether an exclusive add is right: not where the kernel takes a different rule for an equal one."""
-        equal = match.first_equal_rule(rule, self._rules.get((rule.family, rule.priority), ()))
-        return equal is None or equal == rule
 
     def _wait_for_sources(self, changes: t.Sequence[Change]) -> None:
         """A fresh IPv6 address is no valid preferred source until duplicate address detection is through with it."""
@@ -438,10 +369,18 @@ def _followers(key: str, root: str) -> list[str]:
     return ["net.{}.conf.{}.{}".format(family, name.replace(".", "/"), leaf) for name in names for leaf in leaves]
 
 
-def _happened(change: Change, state: State) -> bool:
-    if change.after is not None:
-        return holds(state, change.kind, change.after)
-    return not holds(state, change.kind, change.before)
+def _told_apart(changes: t.Sequence[Change], state: State) -> tuple[list[Change], list[Change]]:
+    """Changes that happened and those that did not, by the state that was read after their replies were lost."""
+    made = {(change.kind, change.after) for change in changes if change.before is None}
+    happened, pending = [], []
+    for change in changes:
+        if change.after is not None:
+            done = holds(state, change.kind, change.after)
+        else:
+            # What is only set aside, removed and made again, is fine where it stands.
+            done = (change.kind, change.before) in made or not holds(state, change.kind, change.before)
+        (happened if done else pending).append(change)
+    return happened, pending
 
 
 def _why(change: Change, error: NetlinkError) -> str:

@@ -11,7 +11,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import AF_INET6, IFA_F_PERMANENT
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import (
+    AF_INET6,
+    IFA_F_PERMANENT,
+    KUBENODE_PROTOCOL,
+)
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import NetlinkError
 from ansible_collections.kubenode.network.plugins.module_utils._state.describe import object_text
 from ansible_collections.kubenode.network.plugins.module_utils._state.execute import (
@@ -21,8 +25,10 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.execute im
     groups,
 )
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import Change, State, StateError
+from ansible_collections.kubenode.network.plugins.module_utils._state.precise import rules_at
 from ansible_collections.kubenode.network.plugins.module_utils._state.verify import (
     Item,
+    Scope,
     holds,
     kernel_made,
     missing,
@@ -57,6 +63,7 @@ def undo(done: t.Sequence[Change], before: State, root: str = "/") -> list[str]:
             for kind, value in extra:
                 last += insist(executor, [Change(kind, value[0] if kind == "link" else "", value, None, reason="undo")])
             last += put_back(executor, gone, now)
+        _reorder(executor, before, scope)
         now = executor.read()
         left = [f"{object_text(*item)} is missing" for item in missing(before, now, scope) if not kernel_made(*item)]
         extra = [item for item in surplus(before, now, scope) if _made_by(done, *item)]
@@ -69,6 +76,19 @@ def undo(done: t.Sequence[Change], before: State, root: str = "/") -> list[str]:
         executor.close()
     # Whether a step back in the kernel mattered is told by the comparison; nothing else compares files and sysctls.
     return left + [str(error) for error in problems if error.change.kind not in BATCHED and error.change.kind != "link"]
+
+
+def _reorder(executor: Executor, before: State, scope: Scope) -> None:
+    """Of rules of one priority the first match counts: put ours into the order that they had among themselves."""
+    was, now = rules_at(before), rules_at(executor.read())
+    for place in scope.rules:
+        wanted = [rule for rule in was.get(place, ()) if rule.protocol == KUBENODE_PROTOCOL]
+        found = [rule for rule in now.get(place, ()) if rule.protocol == KUBENODE_PROTOCOL]
+        if wanted != found and sorted(wanted, key=repr) == sorted(found, key=repr):
+            first = next(index for index, rule in enumerate(wanted) if rule != found[index])
+            removals = [Change("rule", "", rule, None, reason="undo") for rule in wanted[first:]]
+            insist(executor, removals)
+            insist(executor, [change.inverse() for change in removals])
 
 
 def insist(executor: Executor, group: t.Sequence[Change], append: bool = False) -> list[StepFailed]:
