@@ -256,8 +256,9 @@ def main() -> None:
                 with report.part(name):
                     try:
                         run(report)
-                    except subprocess.CalledProcessError as error:
-                        report.failed(f"preparing {name}", f"{error}\n{error.stdout or ''}{error.stderr or ''}")
+                    except (OSError, subprocess.CalledProcessError) as error:
+                        output = getattr(error, "stderr", None) or getattr(error, "stdout", None) or ""
+                        report.failed(f"preparing {name}", f"{error}\n{output}")
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
     finish(report)
