@@ -50,7 +50,8 @@ class ActionModule(ActionBase):
                 self._tell_culprit(inner, (*where, key), text, path)
             return
         try:
-            self._templar.template(value)
+            # In a list, as a value alone cannot be left out by `omit`.
+            self._templar.template([value])
         except AnsibleError as error:
             # Not "from error": Ansible would repeat it.
             raise AnsibleActionFail(

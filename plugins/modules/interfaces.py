@@ -113,8 +113,18 @@ EXAMPLES = r"""
             hello_time: 2
             max_age: 20
             ageing_time: 300
-            vlan_filtering: false
             multicast_snooping: true
+
+- name: A bridge that looks at VLAN tags
+  kubenode.network.interfaces:
+    owner: bridges
+    interfaces:
+      - name: br-trunk
+        type: bridge
+        state: up
+        bridge:
+          options:
+            vlan_filtering: true
 
 - name: A macvlan on the data NIC
   kubenode.network.interfaces:

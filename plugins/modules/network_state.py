@@ -258,7 +258,7 @@ EXAMPLES = r"""
       - dns
     cluster_cidrs:
       - 10.244.0.0/16
-      - 10.96.0.0/12
+      - 10.96.0.0/16
     paths:
       - destination: 10.200.0.1
         expect:

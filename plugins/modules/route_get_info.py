@@ -59,6 +59,7 @@ EXAMPLES = r"""
   kubenode.network.route_get_info:
     paths:
       - destination: 203.0.113.1
+        source: 172.16.0.10
         mark: 0x10
         oif: ens256
         uid: 1000

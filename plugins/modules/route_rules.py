@@ -83,20 +83,21 @@ EXAMPLES = r"""
         table: main
         suppress_prefix_length: 0
 
-- name: What is not from the data network must not use this port, in IPv6 either
+- name: What does not come from the data network asks the main table first, and two networks are closed
   kubenode.network.route_rules:
     owner: closed
     rules:
       - from: 10.100.0.0/24
-        ip_protocol: tcp
-        destination_ports: 2049
         invert: true
-        action: prohibit
+        table: main
         priority: 140
+      - to: 192.0.2.0/24
+        action: prohibit
+        priority: 141
         state: present
       - from: 2001:db8:dead::/48
         action: unreachable
-        priority: 140
+        priority: 141
 
 - name: The whole list of this owner; what it no longer lists goes
   kubenode.network.route_rules:

@@ -71,7 +71,7 @@ EXAMPLES = r"""
     owner: external
     routes:
       - destination: default
-        next_hop_address: 198.51.100.1
+        next_hop_address: 192.0.2.1
         next_hop_interface: ens256
         on_link: true
         table: 100
@@ -94,11 +94,11 @@ EXAMPLES = r"""
   kubenode.network.static_routes:
     owner: balanced-too
     routes:
-      - destination: 198.51.100.0/24
+      - destination: 10.60.0.0/16
         next_hop_address: 10.100.0.1
         next_hop_interface: ens224
         weight: 2
-      - destination: 198.51.100.0/24
+      - destination: 10.60.0.0/16
         next_hop_address: 172.16.0.1
         next_hop_interface: ens256
         weight: 1

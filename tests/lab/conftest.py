@@ -12,9 +12,10 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -108,3 +109,70 @@ def new_lab(tmp_path: Path) -> Iterator[LabMaker]:
     yield make
     for lab in made:
         lab.run("down", check=False)
+
+
+class Play(NamedTuple):
+    """What an `ansible-playbook` did."""
+
+    returncode: int
+    output: str
+    lines: list[dict[str, Any]]
+    """host, task, outcome (ok, failed, ignored, skipped, unreachable) and result of each task on each host, as they came in."""
+
+    def of(self, host: str) -> list[dict[str, Any]]:
+        """The results of one host, in order."""
+        return [line["result"] for line in self.lines if line["host"] == host]
+
+    def only(self, host: str) -> dict[str, Any]:
+        """The result of the one task that ran on a host."""
+        (result,) = self.of(host)
+        return result
+
+    def connections(self, host: str) -> int:
+        """How often a host was reached; a module execution is one. Needs a run with `-vvv`."""
+        return self.output.count(f"<{host}> SSH: EXEC ")
+
+
+Player = Callable[..., Play]
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Player:
+    """play(lab, playbook, *words, core="2.19", check=True) runs a playbook, a path or a list of plays, on a lab's workers.
+
+    It runs with the given ansible-core, in the environment that scripts/env makes, and is skipped where that cannot be had.
+    """
+
+    def run(lab: Lab, playbook: Path | str | list[Any], *words: str, core: str = "2.19", check: bool = True) -> Play:
+        if isinstance(playbook, list):
+            path = tmp_path / "play.yml"
+            path.write_text(yaml.safe_dump(playbook, sort_keys=False), encoding="utf-8")
+            playbook = path
+        results = tmp_path / "results.jsonl"
+        results.unlink(missing_ok=True)
+        env = {
+            **lab.env,
+            "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
+            "ANSIBLE_CALLBACKS_ENABLED": "kubenode_results",
+            "ANSIBLE_NOCOLOR": "1",
+            "KUBENODE_RESULTS": str(results),
+        }
+        words = ("ansible-playbook", "-i", str(lab.inventory), str(playbook), *words)
+        done = subprocess.run(
+            [str(ROOT / "scripts" / "env"), "--core", core, *words],
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        if done.returncode == 77:
+            pytest.skip(done.stderr.strip())
+        output = done.stdout + done.stderr
+        assert not check or done.returncode == 0, output
+        text = results.read_text(encoding="utf-8") if results.exists() else ""
+        return Play(done.returncode, output, [json.loads(line) for line in text.splitlines()])
+
+    return run
