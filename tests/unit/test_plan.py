@@ -174,7 +174,23 @@ def test_absent_with_an_empty_gateway_means_routes_without_one() -> None:
 
 
 def test_declared_and_absent_at_once_is_a_contradiction() -> None:
-    assert "contradict" in refusal(node(), Desired(routes=(want(), gone("10.200.0.0/16"))))
+    same = gone("10.200.0.0/16", "10.100.0.1", "ens224")
+    assert "contradict" in refusal(node(), Desired(routes=(want(), same)))
+    other_owner = gone("10.200.0.0/16", owner="b")
+    assert "contradict" in refusal(node(), Desired(routes=(want(), other_owner)))
+
+
+def test_a_wider_absent_beside_a_declaration_changes_a_route() -> None:
+    current = node(routes=[
+        route("10.200.0.0/16", "10.100.0.7", "ens224"), route("10.200.0.0/16", "10.100.0.8", "ens224", metric=50),
+    ])  # fmt: skip
+    desired = Desired(routes=(gone("10.200.0.0/16", dev="ens224"), want(metric=100)))
+    result = plan_desired(current, desired)
+    assert [(c.before and c.before.metric, c.after and c.after.metric) for c in result.changes] == [
+        (None, 100), (0, None), (50, None),
+    ]  # fmt: skip
+    after = afterwards(current, result.changes)
+    assert plan_desired(after, desired, result.owned).changes == ()
 
 
 def test_absent_spares_the_routes_of_a_container_network() -> None:

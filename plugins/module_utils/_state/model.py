@@ -140,7 +140,6 @@ class ResolverSpec(t.NamedTuple):
     servers: tuple[str, ...] | None = None
     search: tuple[str, ...] | None = None
     options: tuple[str, ...] | None = None
-    interface: str | None = None
 
 
 class HostSpec(t.NamedTuple):

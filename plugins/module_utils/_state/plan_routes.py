@@ -162,7 +162,7 @@ def _same_hop(spec: NextHopSpec, found: NextHop) -> bool:
 def _says_the_same(spec: RouteSpec, wanted: Route) -> bool:
     """Whether a matching absent entry names all that the declared route does: then only one of them can be meant.
 
-    A wider one is how NMState changes a route: what it matches goes, what is declared comes.
+    A wider one in the same document is how NMState changes a route: what it matches goes, what is declared comes.
     """
     return (
         spec.destination is not None
@@ -177,9 +177,10 @@ def _absent(ledger: Ledger) -> None:
     patterns = ledger.target.absent_routes
     if not patterns:
         return
-    for wanted, _owners, origin in ledger.target.routes.values():
+    for wanted, owners, origin in ledger.target.routes.values():
         for spec in patterns:
-            if matches(spec, wanted) and _says_the_same(spec, wanted):
+            another = spec.owner is not None and spec.owner not in owners
+            if matches(spec, wanted) and (another or _says_the_same(spec, wanted)):
                 ledger.conflict(
                     "%s and %s contradict each other: %s is declared by the first and removed by the second."
                     % (origin, spec.origin, describe_route(wanted))
