@@ -91,7 +91,7 @@ def test_rules_read_as_in_iproute2(rule: Rule, text: str) -> None:
         (Change("link", "v7", None, Link("v7", 0, kind="vlan", parent="ens224", up=True, data=(("id", 7),))),
          "+ link v7 type vlan link ens224 id 7 mtu 1500 up"),
         (Change("sysctl", "net.ipv4.ip_forward", "0", "1", ("o",)), "~ sysctl net.ipv4.ip_forward = 1 (o; was 0)"),
-        (Change("file", "/etc/hosts", FileState("a"), FileState("b"), (), "hosts of o"), "~ file /etc/hosts (hosts of o)"),
+        (Change("file", "/etc/hosts", FileState("a"), FileState("b"), (), "of o"), "~ file /etc/hosts (of o)"),
     ],
 )  # fmt: skip
 def test_a_change_is_one_line(change: Change, line: str) -> None:
