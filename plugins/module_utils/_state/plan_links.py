@@ -132,7 +132,18 @@ def _delete(ledger: Ledger, name: str, owners: tuple[str, ...], reason: str) -> 
 def _goes_too(ledger: Ledger, user: str) -> bool:
     other = user.split(" ")[1] if user.startswith("port ") else user.split(" ", maxsplit=1)[0]
     # A port is set free by the deletion of its master; a link on top must be ours and go in the same run.
-    return user.startswith("port ") or other in ledger.target.absent_links
+    return user.startswith("port ") or other in ledger.target.absent_links or _let_go(ledger, other)
+
+
+def _let_go(ledger: Ledger, name: str) -> bool:
+    record = ledger.before.get(("link", name))
+    return (
+        record is not None
+        and record.made
+        and bool(record.owners)
+        and name not in ledger.target.links
+        and all((owner, "link") in ledger.pruned for owner in record.owners)
+    )
 
 
 # --- addresses -----------------------------------------------------------------------------------------------------------
