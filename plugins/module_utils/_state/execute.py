@@ -372,7 +372,8 @@ def _followers(key: str, root: str) -> list[str]:
 def _told_apart(changes: t.Sequence[Change], state: State) -> tuple[list[Change], list[Change]]:
     """Changes that happened and those that did not, by the state that was read after their replies were lost."""
     made = {(change.kind, change.after) for change in changes if change.before is None}
-    happened, pending = [], []
+    happened: list[Change] = []
+    pending: list[Change] = []
     for change in changes:
         if change.after is not None:
             done = holds(state, change.kind, change.after)

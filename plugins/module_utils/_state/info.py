@@ -29,21 +29,22 @@ def run_info(module: AnsibleModule, collect: t.Callable[[dict[str, t.Any]], dict
 
 
 def network_state(params: dict[str, t.Any], root: str = "/") -> dict[str, t.Any]:
-    """``running`` as a desired state, ``owners`` (owner -> what it declared, a line per object; what nobody owns under the
-    empty name), ``tables``, ``summary`` (a table for people) and ``resolver_owner``.
+    """``running`` as a desired state, ``owners`` (owner -> what it declared, a line per object; what nobody owns under
+    the empty name), ``tables``, ``summary`` (a table for people) and ``resolver_owner``.
 
     ``running`` has only what can be applied again, unless the parameter ``include_foreign`` asks for everything.
     """
     from ansible_collections.kubenode.network.plugins.module_utils._resolver import owner as resolver_owner
+    from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import EVIDENCE, PATH
     from ansible_collections.kubenode.network.plugins.module_utils._state import owned, render
     from ansible_collections.kubenode.network.plugins.module_utils._state.describe import object_text
     from ansible_collections.kubenode.network.plugins.module_utils._state.summary import summary
 
     foreign = bool(params.get("include_foreign"))
-    state = observe(Need(files=("/etc/resolv.conf",), managers=foreign), root)
+    state = observe(Need(files=(*EVIDENCE, *resolver_owner.dhclients(root)), managers=foreign), root)
     records = owned.load(root)
     entries = render.state_entries(state, foreign)
-    entries["dns_resolver"] = render.resolver_entry(state.files["/etc/resolv.conf"].text or "")
+    entries["dns_resolver"] = render.resolver_entry(state.files[PATH].text or "")
     # Names of tables are an option beside a desired state, no part of it.
     tables = entries.pop("tables")
     owners: dict[str, list[str]] = {}
@@ -58,7 +59,7 @@ def network_state(params: dict[str, t.Any], root: str = "/") -> dict[str, t.Any]
         "owners": {name: sorted(owners[name]) for name in sorted(owners)},
         "tables": tables,
         "summary": summary(state, records),
-        "resolver_owner": resolver_owner.detect(root, state.files["/etc/resolv.conf"])._asdict(),
+        "resolver_owner": resolver_owner.classify(state.files)._asdict(),
     }
 
 

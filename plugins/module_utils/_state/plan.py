@@ -70,10 +70,6 @@ def plan(
 
         _managed(ledger)
         ledger.changes.sort(key=_step)
-        if any(change.kind == "rule" and change.before is not None for change in ledger.changes):
-            from ansible_collections.kubenode.network.plugins.module_utils._state.plan_aside import set_aside
-
-            ledger.changes = set_aside(ledger.changes, state, ledger.classifier)
         protection.check(
             state, ledger.changes, [] if allow_default_override else list(peers), () if allow_default_override else protect,
             defaults=not allow_default_override,

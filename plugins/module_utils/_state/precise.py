@@ -19,9 +19,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.describe i
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import Change, State, StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.verify import same_route
 
-Place = t.Tuple[int, int]
-RulesAt = t.Dict[Place, t.List[Rule]]
-"""(family, priority) -> rules in the kernel's order."""
+# (family, priority) -> rules in the kernel's order.
+RulesAt = t.Dict[t.Tuple[int, int], t.List[Rule]]  # noqa: UP006 - evaluated at run time
 
 
 def check_routes(changes: t.Iterable[Change], state: State) -> None:

@@ -132,6 +132,7 @@ def _with_files(desired: Desired, target: Target, state: State, owned: Owned, wa
         or desired.resolver is not None
         or desired.tables
         or desired.sysctls
+        or desired.multi_nic
     )
     pruned = desired.prune and any(key[0] in inside_files for key in owned)
     files: dict[str, tuple[FileState, str]] = {}

@@ -265,6 +265,7 @@ def verify(target: Target, plan: Plan, before: State, after: State) -> list[str]
     ``before`` is what the plan was made from, ``after`` what was read when it had been carried out.
     """
     problems = []
+    goal = expected(before, plan.changes)
     changed: set[tuple[str, t.Any]] = set()
     for change in plan.changes:
         kind = change.kind
@@ -288,28 +289,27 @@ def verify(target: Target, plan: Plan, before: State, after: State) -> list[str]
                 problems.append(
                     f"{object_text(kind, wanted)} is in use by another machine (duplicate address detection failed)"
                 )
-        elif _too_many(change, before, after):
+        elif _too_many(change, goal, after):
             problems.append(f"{object_text(kind, change.before)} is still there")
-    goal = expected(before, plan.changes)
     for kind, value in missing(goal, after, scope_of(plan.changes, before, after)):
         if (kind, value) not in changed and not kernel_made(kind, value):
             problems.append(f"{object_text(kind, value)} was lost{_instead(kind, value, after)}")
     return problems
 
 
-def _too_many(change: Change, before: State, after: State) -> bool:
+def _too_many(change: Change, goal: State, after: State) -> bool:
+    """Whether more of what a change removes is there than shall be: another step may have made it again."""
     kind, gone = change.kind, change.before
     if kind == "link":
-        return gone.name in after.links
+        return gone.name in after.links and gone.name not in goal.links
     if kind == "address":
-        return gone.key in after.addresses
-    held = before.routes if kind == "route" else before.rules
-    now = after.routes if kind == "route" else after.rules
+        return gone.key in after.addresses and gone.key not in goal.addresses
 
-    def count(values: t.Iterable[t.Any]) -> int:
-        return sum(same(kind, gone, value) for value in values)
+    def count(state: State) -> int:
+        held: t.Any = state.routes if kind == "route" else state.rules
+        return sum(same(kind, gone, value) for value in held.get(gone.key, ()))
 
-    return count(t.cast("t.Any", now).get(gone.key, ())) >= max(1, count(t.cast("t.Any", held).get(gone.key, ())))
+    return count(after) > count(goal)
 
 
 def _instead(kind: str, wanted: t.Any, after: State) -> str:
