@@ -178,7 +178,8 @@ def _track(collection: pathlib.Path) -> None:
 
 
 def _output(command: list[str]) -> str:
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    # Standard error as well: Ansible refuses one that does not block, which ours may be.
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def _shell_scripts(collection: pathlib.Path) -> list[pathlib.Path]:
