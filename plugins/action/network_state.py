@@ -20,6 +20,11 @@ Path = t.Tuple[t.Union[str, int], ...]
 
 class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        if self._task.async_val:
+            raise AnsibleActionFail(
+                f"{self._task.action} does not run with async: the change and its confirmation are one task. Leave async and "
+                "poll out; the task takes a second."
+            )
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)
         # With another document beside it the module has the error to tell.
@@ -27,11 +32,6 @@ class ActionModule(ActionBase):
             files = arguments.pop("src")
             files = files if isinstance(files, list) else [files]
             arguments["policies"] = [document for file in files for document in self._documents(file)]
-        if self._task.async_val:
-            raise AnsibleActionFail(
-                f"{self._task.action} does not run with async: the change and its confirmation are one task. Leave async and "
-                "poll out; the task takes a second."
-            )
         return self._execute(arguments, task_vars)
 
     def _execute(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:

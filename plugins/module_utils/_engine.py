@@ -90,6 +90,7 @@ def _install(module: AnsibleModule, archive: str, digest: str, folder: str) -> s
         except OSError:
             keep = False
     place = f"{folder}.{os.getpid()}" if keep else os.path.join(module.tmpdir, "kubenode-network-engine")
+    os.mkdir(place, 0o700)
     for name, content in files.items():
         path = os.path.join(place, name)
         os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
@@ -124,8 +125,9 @@ def _enter(folder: str) -> None:
     """Let the rooms be imported from ``folder``, under the names they have in the collection."""
     from importlib import import_module
 
-    import_module(_PACKAGE).__path__.insert(0, folder)
+    package = import_module(_PACKAGE)
+    package.__path__ = [folder, *package.__path__]
     for room in ROOMS:
         shipped = sys.modules.get(f"{_PACKAGE}.{room}")
         if shipped is not None:
-            shipped.__path__.insert(0, os.path.join(folder, room))
+            shipped.__path__ = [os.path.join(folder, room), *shipped.__path__]

@@ -139,7 +139,9 @@ def test_the_argument_spec_is_the_documented_one(module: str) -> None:
 @pytest.mark.parametrize("module", sorted(ARGUMENT_SPECS))
 def test_the_argument_spec_compiles(module: str) -> None:
     spec = ARGUMENT_SPECS[module]
-    given = {name: [] if option.get("type") == "list" else "1" for name, option in spec.items() if option.get("required")}
+    given = {
+        name: [] if option.get("type") == "list" else "1" for name, option in spec.items() if option.get("required")
+    }
     assert ArgumentSpecValidator(spec).validate(given).error_messages == []
 
 
@@ -176,4 +178,11 @@ def test_every_option_has_an_example(path: str) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTED)
 def test_no_option_means_nothing_yet(path: str) -> None:
-    assert path.rpartition(".")[2] not in ("persist", "confirm", "confirm_host", "rollback_timeout", "checkpoint", "probes")
+    assert path.rpartition(".")[2] not in (
+        "persist",
+        "confirm",
+        "confirm_host",
+        "rollback_timeout",
+        "checkpoint",
+        "probes",
+    )
