@@ -27,7 +27,8 @@ ORDINARY, FULL = 40, 600
 
 @pytest.fixture
 def rounds(request: pytest.FixtureRequest) -> range:
-    return range(FULL if request.config.getoption("--full") else ORDINARY)
+    option = request.config.getoption
+    return range(FULL if option("--full") else ORDINARY // 4 if option("--brief") else ORDINARY)
 
 
 @pytest.fixture
