@@ -1,15 +1,19 @@
 # Copyright (c) 2026, kubenode.network contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of the modules that change a node: it reads the files of `src`. The rest is the module's."""
+"""The controller's half of all modules: it sees to it that the node has the engine, and reads the files of `src`."""
 
 from __future__ import annotations
 
+import tempfile
 import typing as t
 
+from ansible import constants as C  # noqa: N812 - its usual name
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
+from ansible_collections.kubenode.network.plugins.module_utils import _engine
+from ansible_collections.kubenode.network.plugins.plugin_utils import engine
 
 Path = t.Tuple[t.Union[str, int], ...]
 
@@ -23,7 +27,42 @@ class ActionModule(ActionBase):
             files = arguments.pop("src")
             files = files if isinstance(files, list) else [files]
             arguments["policies"] = [document for file in files for document in self._documents(file)]
-        return self._execute_module(module_name=self._task.action, module_args=arguments, task_vars=task_vars)
+        if self._task.async_val:
+            raise AnsibleActionFail(
+                f"{self._task.action} does not run with async: the change and its confirmation are one task. Leave async and "
+                "poll out; the task takes a second."
+            )
+        return self._execute(arguments, task_vars)
+
+    def _execute(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any] | None) -> dict[str, t.Any]:
+        """One execution of the module; on a node that does not have this engine yet, it is sent and executed again."""
+        files = engine.files()
+        variables = {_engine.DIGEST_VARIABLE: _engine.digest_of(files)}
+        result = self._execute_on_node(variables, arguments, task_vars)
+        if not result.get(_engine.MISSING):
+            return result
+        folder = self._make_tmp_path()
+        try:
+            path = self._connection._shell.join_path(folder, "engine.zip")  # noqa: SLF001 - as all action plugins do
+            with tempfile.NamedTemporaryFile(dir=C.DEFAULT_LOCAL_TMP, suffix=".zip") as local:
+                local.write(engine.archive(files))
+                local.flush()
+                self._transfer_file(local.name, path)
+            self._fixup_perms2([folder, path], execute=False)
+            variables[_engine.ARCHIVE_VARIABLE] = path
+            return self._execute_on_node(variables, arguments, task_vars)
+        finally:
+            self._remove_tmp_path(folder)
+
+    def _execute_on_node(
+        self, variables: dict[str, str], arguments: dict[str, t.Any], task_vars: dict[str, t.Any] | None
+    ) -> dict[str, t.Any]:
+        environment = self._task.environment
+        self._task.environment = [*(environment if isinstance(environment, list) else [environment]), variables]
+        try:
+            return self._execute_module(module_name=self._task.action, module_args=arguments, task_vars=task_vars)
+        finally:
+            self._task.environment = environment
 
     def _documents(self, src: str) -> list[t.Any]:
         """The documents of a YAML file on the controller, their expressions evaluated.

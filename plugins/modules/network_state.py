@@ -338,31 +338,17 @@ rolled_back:
   returned: when a change failed
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubenode.network.plugins.module_utils._state.argument_spec import (
-    ARGUMENT_SPECS,
-    STATE_EXCLUSIVE,
-)
-from ansible_collections.kubenode.network.plugins.module_utils._state.model import Desired
-from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
-from ansible_collections.kubenode.network.plugins.module_utils._state.run import run_module
+from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS, STATE_EXCLUSIVE
+from ansible_collections.kubenode.network.plugins.module_utils._engine import start
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPECS["network_state"], mutually_exclusive=STATE_EXCLUSIVE, supports_check_mode=True
     )
-    result: dict[str, t.Any] = {}
-
-    def build(params: dict[str, t.Any]) -> Desired:
-        desired = desired_from_options(params, "network_state")
-        result["matched"] = not desired.matched or any(selected for _name, selected in desired.matched)
-        return desired
-
-    run_module(module, build, result)
+    start(module, "network_state")
 
 
 if __name__ == "__main__":

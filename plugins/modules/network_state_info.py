@@ -122,14 +122,13 @@ resolver_owner:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubenode.network.plugins.module_utils._state import info
+from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
+from ansible_collections.kubenode.network.plugins.module_utils._engine import start
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={"include_foreign": {"type": "bool", "default": False}}, supports_check_mode=True
-    )
-    info.run_info(module, info.network_state)
+    module = AnsibleModule(argument_spec=ARGUMENT_SPECS["network_state_info"], supports_check_mode=True)
+    start(module, "network_state_info")
 
 
 if __name__ == "__main__":

@@ -152,13 +152,13 @@ evidence:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubenode.network.plugins.module_utils._state import info
-from ansible_collections.kubenode.network.plugins.module_utils._state.argument_spec import ARGUMENT_SPECS
+from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
+from ansible_collections.kubenode.network.plugins.module_utils._engine import start
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPECS["route_get_info"], supports_check_mode=True)
-    info.run_info(module, info.paths)
+    start(module, "route_get_info")
 
 
 if __name__ == "__main__":

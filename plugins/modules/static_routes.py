@@ -170,14 +170,13 @@ rolled_back:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.kubenode.network.plugins.module_utils._state.argument_spec import ARGUMENT_SPECS
-from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
-from ansible_collections.kubenode.network.plugins.module_utils._state.run import run_module
+from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
+from ansible_collections.kubenode.network.plugins.module_utils._engine import start
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPECS["static_routes"], supports_check_mode=True)
-    run_module(module, lambda params: desired_from_options(params, "static_routes"))
+    start(module, "static_routes")
 
 
 if __name__ == "__main__":

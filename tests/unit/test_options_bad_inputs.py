@@ -19,7 +19,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._state import (
     options_routes,
     options_rules,
 )
-from ansible_collections.kubenode.network.plugins.module_utils._state.argument_spec import ARGUMENT_SPECS
+from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
 

@@ -73,6 +73,7 @@ ARGUMENT_SPECS: dict[str, Spec] = {
     # No path changes by it, and what stands in the way of a file is never replaced.
     "dns_resolver": {**RESOLVER_OPTIONS, "owner": COMMON_OPTIONS["owner"]},
     "network_state": {**STATE_OPTIONS, **COMMON_OPTIONS},
+    "network_state_info": {"include_foreign": {"type": "bool", "default": False}},
     "route_get_info": {"paths": {**_ENTRIES, "required": True}},
 }
 STATE_EXCLUSIVE = [("desired_state", "policies", "src")]
