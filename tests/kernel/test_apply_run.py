@@ -172,7 +172,7 @@ def test_what_is_no_longer_listed_goes_and_what_others_made_stays(node: Node) ->
 
 def test_a_path_that_is_not_as_expected_undoes_the_change(node: Node) -> None:
     path = {"destination": "10.200.0.1", "expect": {"gateway": "10.100.0.99"}}
-    before = node.netns.json("route", "show", "table", "all")
+    before = node.netns.json("-4", "route", "show", "table", "all")
     with pytest.raises(
         StateError, match=r"10\.200\.0\.1: expected gateway 10\.100\.0\.99.*gateway 10\.100\.0\.1"
     ) as raised:
@@ -180,7 +180,7 @@ def test_a_path_that_is_not_as_expected_undoes_the_change(node: Node) -> None:
     assert raised.value.details["rolled_back"] is True
     assert raised.value.details["evidence"][0]["passed"] is False
     assert raised.value.details["plan"]
-    assert node.netns.json("route", "show", "table", "all") == before
+    assert node.netns.json("-4", "route", "show", "table", "all") == before
     assert load(str(node.root)) == {}
     checked = node.run("network_state", check=True, desired_state={"routes": {"config": [ROUTE]}}, paths=[path])
     assert checked["evidence"] == []
@@ -212,13 +212,13 @@ def test_files_settings_tables_and_nftables_are_a_part_of_the_transaction(node: 
         "multi_nic": [{"interface": "ens256", "gateway": "172.16.0.1", "forwarded": True}],
         "owner": "worker",
     }
-    before = node.netns.json("route", "show", "table", "all"), node.netns.json("rule")
+    before = node.netns.json("-4", "route", "show", "table", "all"), node.netns.json("rule")
     files = {name: content for name, (_time, content) in node.files().items()}
     path = {"destination": "10.200.0.1", "expect": {"table": 77}}
     with pytest.raises(StateError, match="expected table 77") as raised:
         node.run("network_state", **whole, paths=[path])
     assert raised.value.details["rolled_back"] is True, raised.value.message
-    assert (node.netns.json("route", "show", "table", "all"), node.netns.json("rule")) == before
+    assert (node.netns.json("-4", "route", "show", "table", "all"), node.netns.json("rule")) == before
     left = {name: content for name, (_time, content) in node.files().items() if not name.endswith("owned.json")}
     assert left == files
     assert (etc / "hosts").stat().st_mode & 0o777 == 0o640
@@ -285,7 +285,7 @@ def test_a_failure_leaves_the_records_as_they_were(node: Node) -> None:
 
 def test_a_run_that_is_told_to_end_ends_with_everything_undone(node: Node) -> None:
     """The signal comes in the middle: after the first batch, while the second is still to be sent."""
-    before = node.netns.json("route", "show", "table", "all")
+    before = node.netns.json("-4", "route", "show", "table", "all")
     program = f"""
 import os, signal, sys
 from ansible_collections.kubenode.network.plugins.module_utils._state import execute as room, run
@@ -322,7 +322,7 @@ except StateError as error:
     assert process.returncode == 7, output
     assert "interrupted by SIG" in output
     assert output.strip().endswith("True")
-    assert node.netns.json("route", "show", "table", "all") == before
+    assert node.netns.json("-4", "route", "show", "table", "all") == before
     assert load(str(node.root)) == {}
 
 

@@ -33,7 +33,8 @@ OTHERS = [
      "ipv6": {"enabled": True, "addresses": [{"ip": "2001:db8:7::1", "prefix_length": 64}]}},
     {"name": "mv7", "type": "macvlan", "state": "up", "macvlan": {"base_iface": "ens224", "mode": "private"}},
     {"name": "br7", "type": "bridge", "state": "up", "bridge": {"port": ["mv7"], "options": {"stp": False}}},
-    {"name": "ens224.9", "type": "vlan", "state": "up", "vlan": {"base_iface": "ens224", "id": 9, "protocol": "802.1ad"}},
+    {"name": "ens224.9", "type": "vlan", "state": "up",
+     "vlan": {"base_iface": "ens224", "id": 9, "protocol": "802.1ad"}},
 ]  # fmt: skip
 BAD_PATH = [{"destination": "10.100.0.5", "expect": {"gateway": "10.100.0.99"}}]
 

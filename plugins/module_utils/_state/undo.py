@@ -29,6 +29,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.precise im
 from ansible_collections.kubenode.network.plugins.module_utils._state.verify import (
     Item,
     Scope,
+    expected,
     holds,
     kernel_made,
     missing,
@@ -53,10 +54,11 @@ def undo(done: t.Sequence[Change], before: State, root: str = "/") -> list[str]:
         for group in groups([change.inverse() for change in reversed(done)]):
             problems += insist(executor, group)
         scope = scope_of(done, before)
+        made = expected(State(), [change._replace(before=None) for change in done if change.after is not None])
         for _attempt in range(_PASSES):
             now = executor.read()
             gone = missing(before, now, scope)
-            extra = [item for item in surplus(before, now, scope) if _made_by(done, *item)]
+            extra = [item for item in surplus(before, now, scope) if holds(made, *item)]
             if not extra and all(kernel_made(*item) for item in gone):
                 break
             last = []
@@ -66,7 +68,7 @@ def undo(done: t.Sequence[Change], before: State, root: str = "/") -> list[str]:
         _reorder(executor, before, scope)
         now = executor.read()
         left = [f"{object_text(*item)} is missing" for item in missing(before, now, scope) if not kernel_made(*item)]
-        extra = [item for item in surplus(before, now, scope) if _made_by(done, *item)]
+        extra = [item for item in surplus(before, now, scope) if holds(made, *item)]
         left += [f"{object_text(*item)} is still there" for item in extra]
         if left:
             left += list(dict.fromkeys(map(str, last)))
@@ -159,13 +161,3 @@ def _comes_by_itself(kind: str, value: t.Any) -> bool:
     if kind == "route":
         return bool(value.protocol == 9) or value.table == 255
     return kind == "address" and value.family == AF_INET6 and not value.flags & IFA_F_PERMANENT
-
-
-def _made_by(done: t.Iterable[Change], kind: str, value: t.Any) -> bool:
-    one = State(
-        links={value.name: value} if kind == "link" else {},
-        addresses={value.key: value} if kind == "address" else {},
-        routes={value.key: (value,)} if kind == "route" else {},
-        rules={value.key: (value,)} if kind == "rule" else {},
-    )
-    return any(change.kind == kind and change.after is not None and holds(one, kind, change.after) for change in done)
