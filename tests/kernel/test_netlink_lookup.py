@@ -123,7 +123,7 @@ def test_a_wrong_question_is_an_error(routed: t.Any) -> None:
         route_get(sock, names, "10.200.0.1", oif="ens999")
     with pytest.raises(ValueError, match="different families"):
         route_get(sock, names, "10.200.0.1", source="2001:db8::1")
-    with pytest.raises(ValueError, match="'10.200.0.0/16' is not an IPv4 or IPv6 address"):
+    with pytest.raises(ValueError, match=r"'10\.200\.0\.0/16' is not an IPv4 or IPv6 address"):
         route_get(sock, names, "10.200.0.0/16")
     # EINVAL means "blackhole" for a route, and here that 224.0.0.1 is no source.
     with pytest.raises(NetlinkError, match="Invalid argument"):

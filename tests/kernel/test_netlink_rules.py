@@ -67,8 +67,10 @@ TWINS: dict[str, tuple[str, Rule]] = {
         v6(source="2001:db8::/32", destination="2001:db8:1::1/128"),
     ),
     "IPv6 everything": (
-        "not from 2001:db8::/32 tos 0x10 fwmark 1/3 iif ens224 oif ens256 ipproto udp sport 1-2 dport 53 uidrange 1-2 "
-        "lookup 300 suppress_prefixlength 64 protocol 12",
+        (
+            "not from 2001:db8::/32 tos 0x10 fwmark 1/3 iif ens224 oif ens256 ipproto udp sport 1-2 dport 53 "
+            "uidrange 1-2 lookup 300 suppress_prefixlength 64 protocol 12"
+        ),
         v6(
             source="2001:db8::/32", tos=16, fwmark=1, fwmask=3, iif="ens224", oif="ens256", ip_protocol=17,
             source_ports=(1, 2), destination_ports=(53, 53), uid_range=(1, 2), invert=True, protocol=12, table=300,
