@@ -4,7 +4,7 @@
 """Measuring for the benchmarks: CPU of child processes, as ratios against a peer in the same run.
 
 CPU (user and system, of all processes that take part) is what a node pays, and unlike wall time it hardly depends on
-what else the machine does; absolute figures still do, so every claim is a ratio of two medians taken in turns (A B A B).
+what else the machine does; absolute figures still do, so a claim is a ratio of two medians taken in turns (A B A B).
 """
 
 from __future__ import annotations

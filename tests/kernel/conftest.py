@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import json
 import os
+import pathlib
 import socket
 import subprocess
 import typing as t
@@ -21,6 +22,9 @@ import pytest
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import RtnlSocket
 
 _CLONE_NEWNET = 0x40000000
+# An ordinary user's namespace knows one user, and the kernel refuses rules about any other.
+EVERY_USER = int(pathlib.Path("/proc/self/uid_map").read_text(encoding="ascii").split()[2]) == 2**32 - 1
+ONE_USER = "this user namespace knows one user: the kernel takes no uid ranges here"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
