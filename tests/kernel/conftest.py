@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import json
 import os
+import pathlib
 import socket
 import subprocess
 import typing as t
@@ -21,6 +22,9 @@ import pytest
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import RtnlSocket
 
 _CLONE_NEWNET = 0x40000000
+# An ordinary user's namespace knows one user, and the kernel refuses rules about any other.
+EVERY_USER = int(pathlib.Path("/proc/self/uid_map").read_text(encoding="ascii").split()[2]) == 2**32 - 1
+ONE_USER = "this user namespace knows one user: the kernel takes no uid ranges here"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -38,19 +42,19 @@ class Netns:
 
     def ip(self, *arguments: str | int) -> str:
         """Run ``ip``; fails the test with its words when it fails."""
-        done = subprocess.run(["ip", *map(str, arguments)], capture_output=True, text=True)
+        done = subprocess.run(["ip", *map(str, arguments)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"ip {' '.join(map(str, arguments))}: {done.stderr}"
         return done.stdout
 
     def batch(self, lines: str) -> None:
         """Run many lines as one ``ip -batch``; indentation and empty lines do not count."""
         text = "\n".join(line.strip() for line in lines.splitlines()) + "\n"
-        done = subprocess.run(["ip", "-batch", "-"], input=text, capture_output=True, text=True)
+        done = subprocess.run(["ip", "-batch", "-"], input=text, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{done.stderr} in:\n{text}"
 
     def try_ip(self, *arguments: str | int) -> str:
         """Run ``ip``; the words of its error, empty when it worked."""
-        return subprocess.run(["ip", *map(str, arguments)], capture_output=True, text=True).stderr.strip()
+        return subprocess.run(["ip", *map(str, arguments)], capture_output=True, text=True, check=False).stderr.strip()
 
     def json(self, *arguments: str | int) -> list[dict[str, t.Any]]:
         """What ``ip -j -d`` shows."""
@@ -59,7 +63,7 @@ class Netns:
     def routes(self, family: str, table: int | str) -> list[dict[str, t.Any]]:
         """Routes of a table (family ``-4`` or ``-6``) as ``ip`` shows them; a table that does not exist has none."""
         command = ["ip", "-j", "-d", family, "route", "show", "table", str(table)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if "table does not exist" in done.stderr:
             return []
         assert done.returncode == 0, done.stderr

@@ -26,6 +26,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.rules im
     encode_rule_delete,
     read_rules,
 )
+from ansible_collections.kubenode.network.tests.kernel.conftest import EVERY_USER
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
@@ -142,8 +143,8 @@ _prefixes = {AF_INET: (None, "10.0.0.0/8", "10.1.0.0/16"), AF_INET6: (None, "200
 def _rules(family: int) -> st.SearchStrategy[Rule]:
     rarely = {
         "tos": 16, "oif": "ens256", "ip_protocol": 17, "source_ports": (80, 80), "destination_ports": (8000, 8010),
-        "uid_range": (0, 7), "invert": True, "tun_id": 9, "suppress_prefix_length": 0, "suppress_ifgroup": 0,
-        "iif": "ens224", "fwmark": 5, "destination": _prefixes[family][1],
+        "uid_range": (0, 7) if EVERY_USER else (0, 0), "invert": True, "tun_id": 9, "suppress_prefix_length": 0,
+        "suppress_ifgroup": 0, "iif": "ens224", "fwmark": 5, "destination": _prefixes[family][1],
     }  # fmt: skip
     defaults = Rule(family, 0)
 

@@ -30,7 +30,7 @@ def test_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("version", ["0.7.1", "0.6.13", "0.5", "0", ""])
 def test_too_old(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     monkeypatch.setitem(sys.modules, "pyroute2", _module(version))
-    with pytest.raises(_pyroute2_dep.MissingPyroute2, match="needs .* pyroute2 >= 0.7.2 .*found 0"):
+    with pytest.raises(_pyroute2_dep.MissingPyroute2, match=r"needs .* pyroute2 >= 0\.7\.2 .*found 0"):
         _pyroute2_dep.load()
     assert not _pyroute2_dep.is_usable()
 

@@ -87,7 +87,7 @@ class FakeSocket:
 def play(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., tuple[RtnlSocket, FakeSocket]]:
     def build(script: t.Callable[[int, list[int]], list[Reply]]) -> tuple[RtnlSocket, FakeSocket]:
         fake = FakeSocket(script)
-        monkeypatch.setattr(sock_module.socket, "socket", fake)
+        monkeypatch.setattr(sock_module._socket, "socket", fake)
         return RtnlSocket(), fake
 
     return build

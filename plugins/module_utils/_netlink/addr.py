@@ -9,15 +9,16 @@ prefix length for prefixes. Wrong text raises ValueError with what is wrong abou
 
 from __future__ import annotations
 
-import typing as t
-from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.named import NamedTuple
 
 _LENGTHS = {str(length): length for length in range(129)}
 _HOST_MASKS4 = tuple((1 << (32 - length)) - 1 for length in range(33))
 _HOST_MASKS6 = tuple((1 << (128 - length)) - 1 for length in range(129))
 
 
-class Prefix(t.NamedTuple):
+class Prefix(NamedTuple):
     """What parse_prefix found."""
 
     family: int

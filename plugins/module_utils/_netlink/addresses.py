@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import struct
-import typing as t
-from socket import inet_ntop, inet_pton
+from _socket import inet_ntop, inet_pton
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink import constants as c
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.attributes import (
@@ -20,6 +19,10 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.attribut
 )
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Address
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import Message, RtnlSocket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing as t
 
 _HEADER = struct.Struct("=BBBBI")
 # What a user may ask for; the other flags are the kernel's state of the address.

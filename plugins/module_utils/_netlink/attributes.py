@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import struct
-import typing as t
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing as t
 
 _HEADER = struct.Struct("=HH")
 _U32 = struct.Struct("=HHI")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import struct
-import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink import constants as c
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.attributes import (
@@ -19,13 +18,17 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.attribut
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Link
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import Message, RtnlSocket
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing as t
+
 _HEADER = struct.Struct("=BxHiII")
 
 # IFLA_INFO_DATA of the kinds we describe: attribute number -> (our name, format, names of the values).
 # Formats: B, H, I host order; >H network order; L the name of the link with that index.
 _BOND_MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
 _BOND_HASHES = ("layer2", "layer3+4", "layer2+3", "encap2+3", "encap3+4", "vlan+srcmac")
-Field = tuple[str, str, t.Any]
+Field = tuple[str, str, "t.Any"]
 KIND_DATA: dict[str, dict[int, Field]] = {
     "vlan": {1: ("id", "H", None), 5: ("protocol", ">H", {0x8100: "802.1q", 0x88A8: "802.1ad"})},
     "vrf": {1: ("table", "I", None)},

@@ -16,11 +16,13 @@ kernel.
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.kubenode.network.plugins.module_utils._netlink import constants as c
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import NextHop, Route, Rule
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.routes import normalise
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing as t
 
 
 def after_route_delete(route: Route, dumped: t.Iterable[Route]) -> list[Route]:

@@ -11,21 +11,26 @@ Nothing here touches the kernel.
 
 from __future__ import annotations
 
-import typing as t
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.named import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing as t
+
 
 # Raw netlink attributes that are carried along untouched: (attribute type, payload) in the kernel's order.
 Raw = tuple[tuple[int, bytes], ...]
 # RTA_METRICS: (RTAX_* number, value); a number but for RTAX_CC_ALGO, which is raw bytes.
-Metrics = tuple[tuple[int, t.Union[int, bytes]], ...]
+Metrics = tuple[tuple[int, "int | bytes"], ...]
 # An inclusive range (ports, uids).
 Range = tuple[int, int]
 
-RouteKey = tuple[int, int, str, t.Optional[str], int, int]
-RuleKey = tuple[t.Any, ...]
-AddressKey = tuple[str, int, str, int, t.Optional[str]]
+RouteKey = tuple[int, int, str, "str | None", int, int]
+RuleKey = tuple["t.Any", ...]
+AddressKey = tuple[str, int, str, int, "str | None"]
 
 
-class NextHop(t.NamedTuple):
+class NextHop(NamedTuple):
     """One next hop of a route."""
 
     interface: str | None = None
@@ -39,7 +44,7 @@ class NextHop(t.NamedTuple):
     """RTA_ENCAP_TYPE and RTA_ENCAP (and RTA_FLOW, RTA_NEWDST), kept as they were read."""
 
 
-class Route(t.NamedTuple):
+class Route(NamedTuple):
     """A route as `ip route` shows it. Multipath routes have several next hops, in the kernel's order."""
 
     family: int
@@ -69,7 +74,7 @@ class Route(t.NamedTuple):
         return (self.family, self.table, self.destination, self.source_prefix, self.tos, self.metric)
 
 
-class Rule(t.NamedTuple):
+class Rule(NamedTuple):
     """A policy rule as `ip rule` shows it."""
 
     family: int
@@ -110,7 +115,7 @@ class Rule(t.NamedTuple):
         )  # fmt: skip
 
 
-class Address(t.NamedTuple):
+class Address(NamedTuple):
     """An address on an interface."""
 
     interface: str
@@ -136,7 +141,7 @@ class Address(t.NamedTuple):
         return (self.interface, self.family, self.address, self.prefix_length, self.peer)
 
 
-class Link(t.NamedTuple):
+class Link(NamedTuple):
     """A network interface."""
 
     name: str

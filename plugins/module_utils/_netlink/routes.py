@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import errno
 import struct
-import typing as t
-from socket import inet_ntop, inet_pton
+from _socket import inet_ntop, inet_pton
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink import constants as c
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.attributes import (
@@ -23,6 +22,10 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.attribut
 )
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Metrics, NextHop, Route
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import Message, NetlinkError, RtnlSocket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing as t
 
 _RTMSG = struct.Struct("=BBBBBBBBI")
 _RTMSG_FROM_SOURCE_LENGTH = struct.Struct("=BBBBBBI")
@@ -38,7 +41,7 @@ _FAST4 = bytes([c.AF_INET]), _DST_HEADER[c.AF_INET], 28
 _FAST6 = bytes([c.AF_INET6]), _DST_HEADER[c.AF_INET6], 40
 
 # Everything of an encoded route that does not depend on its destination, by the route's other fields.
-EncodeCache = dict[t.Any, bytes]
+EncodeCache = dict["tuple[object, ...]", bytes]
 
 
 def read_routes(
@@ -82,23 +85,22 @@ def decode_route(body: bytes, names: t.Mapping[int, str]) -> Route:
 def _decode(bodies: list[bytes], family: int, names: t.Mapping[int, str]) -> list[Route]:
     routes: list[Route] = []
     append = routes.append
-    cache: dict[tuple[bytes, bytes], tuple[t.Any, ...]] = {}
+    cache: dict[bytes, tuple[tuple[int, int], str, tuple[t.Any, ...]]] = {}
     cached = cache.get
     new = tuple.__new__
     family_byte, dst_header, dst_end = _FAST4 if family == c.AF_INET else _FAST6
     table_header = struct.pack("=HH", 8, c.RTA_TABLE)
     for body in bodies:
         if body[12:16] == table_header and body[20:24] == dst_header:
-            key = (body[:24], body[dst_end:])
-            rest = cached(key)
-            if rest is None:
-                if body[:1] != family_byte or _is_cloned(body):
-                    continue
+            key = body[:24] + body[dst_end:]
+            found = cached(key)
+            if found is not None:
+                head, length, tail = found
+                append(new(Route, (*head, inet_ntop(family, body[24:dst_end]) + length, *tail)))
+            elif body[:1] == family_byte and not _is_cloned(body):
                 route = _decode_general(body, names)
                 append(route)
-                cache[key] = (f"/{body[1]}", route.table, route[3:])
-                continue
-            append(new(Route, (family, rest[1], inet_ntop(family, body[24:dst_end]) + rest[0], *rest[2])))
+                cache[key] = (route[:2], f"/{body[1]}", route[3:])
         elif body[:1] == family_byte and not _is_cloned(body):
             append(_decode_general(body, names))
     return routes
@@ -221,17 +223,17 @@ def encode_add(route: Route, indexes: t.Mapping[str, int], cache: EncodeCache | 
     ``indexes`` translates interface names; KeyError for one it lacks. Pass one dict as ``cache`` for all routes that
     are encoded with the same ``indexes``: it makes the encoding of many several times faster.
     """
-    return c.RTM_NEWROUTE, _ADD, _encode(route, indexes, cache)
+    return _RTM_NEWROUTE, _ADD, _encode(route, indexes, cache)
 
 
 def encode_replace(route: Route, indexes: t.Mapping[str, int], cache: EncodeCache | None = None) -> Message:
     """Create a route or put it in the place of the *first* of the same key, whoever made that one."""
-    return c.RTM_NEWROUTE, _REPLACE, _encode(route, indexes, cache)
+    return _RTM_NEWROUTE, _REPLACE, _encode(route, indexes, cache)
 
 
 def encode_append(route: Route, indexes: t.Mapping[str, int], cache: EncodeCache | None = None) -> Message:
     """Create a route behind those of the same key; in IPv6 it becomes a further next hop of them."""
-    return c.RTM_NEWROUTE, _APPEND, _encode(route, indexes, cache)
+    return _RTM_NEWROUTE, _APPEND, _encode(route, indexes, cache)
 
 
 def encode_delete(route: Route, indexes: t.Mapping[str, int], cache: EncodeCache | None = None) -> Message:
@@ -243,6 +245,7 @@ def encode_delete(route: Route, indexes: t.Mapping[str, int], cache: EncodeCache
     return c.RTM_DELROUTE, c.NLM_F_REQUEST, _encode(route, indexes, cache)
 
 
+_RTM_NEWROUTE = c.RTM_NEWROUTE
 _ADD = c.NLM_F_REQUEST | c.NLM_F_CREATE | c.NLM_F_EXCL
 _REPLACE = c.NLM_F_REQUEST | c.NLM_F_CREATE | c.NLM_F_REPLACE
 _APPEND = c.NLM_F_REQUEST | c.NLM_F_CREATE | c.NLM_F_APPEND
@@ -250,25 +253,23 @@ _PREFIX_HEADS = {
     family: {str(length): bytes((family, length)) for length in range(bits + 1)}
     for family, bits in ((c.AF_INET, 32), (c.AF_INET6, 128))
 }
+_join = b"".join
 _BYTE_ORDER: t.Any = "little" if struct.pack("=H", 1)[0] else "big"
 
 
 def _encode(route: Route, indexes: t.Mapping[str, int], cache: EncodeCache | None) -> bytes:
-    family = route[0]
-    address, _slash, length = route[2].partition("/")
-    head = _PREFIX_HEADS[family][length]
+    family, table, destination = route[:3]
+    address, _slash, length = destination.partition("/")
     if cache is None:
         rest = _encode_rest(route, indexes)
     else:
-        # Family and table as well as everything after the destination.
-        key = (family, route[1], route[3:])
+        key = (family, table, route[3:])
         found = cache.get(key)
         if found is None:
             found = cache[key] = _encode_rest(route, indexes)
         rest = found
-    if length == "0":
-        return head + rest
-    return head + rest + _DST_HEADER[family] + inet_pton(family, address)
+    # A destination of no bits may be given as well as left out.
+    return _join((_PREFIX_HEADS[family][length], rest, _DST_HEADER[family], inet_pton(family, address)))
 
 
 def _encode_rest(route: Route, indexes: t.Mapping[str, int]) -> bytes:

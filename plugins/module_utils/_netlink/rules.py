@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import struct
-from socket import inet_ntop, inet_pton
+from _socket import inet_ntop, inet_pton
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink import constants as c
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.attributes import (

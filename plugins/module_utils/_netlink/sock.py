@@ -10,18 +10,22 @@ include/uapi/linux/netlink.h.
 
 from __future__ import annotations
 
+import _socket  # not `socket`: that adds enums and selectors, half of the time of importing this room
 import errno as _errno
+import itertools
 import os
-import socket
 import struct
 import time
-import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink import constants as c
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import typing as t
+
 Message = tuple[int, int, bytes]
 
-# include/linux/socket.h and uapi/linux/netlink.h; the socket module has none of them.
+# include/linux/_socket.h and uapi/linux/netlink.h; the socket module has none of them.
 _SOL_NETLINK = 270
 _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 10, 11, 12
 _SO_RCVBUFFORCE = 33
@@ -71,14 +75,14 @@ class RtnlSocket:
         self._open()
 
     def _open(self) -> None:
-        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        sock = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.NETLINK_ROUTE)
         try:
             try:
-                sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, self._receive_buffer)
+                sock.setsockopt(_socket.SOL_SOCKET, _SO_RCVBUFFORCE, self._receive_buffer)
             except PermissionError:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
+                sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, self._receive_buffer)
             seconds = struct.pack("@ll", self._reply_seconds, 0)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
+            sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVTIMEO, seconds)
             sock.setsockopt(_SOL_NETLINK, _NETLINK_EXT_ACK, 1)
             sock.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
             try:
@@ -91,7 +95,7 @@ class RtnlSocket:
             sock.close()
             raise
         self._sock = sock
-        granted = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        granted = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF)
         self._batch_messages = max(1, min(1024, granted // _ERROR_REPLY_BYTES))
 
     def close(self) -> None:
@@ -169,10 +173,11 @@ class RtnlSocket:
                 position += (length + 3) & ~3
 
     def batch(
-        self, messages: t.Sequence[Message], objects: t.Sequence[t.Any] | None = None, stop_at_error: bool = False
+        self, messages: t.Iterable[Message], objects: t.Sequence[t.Any] | None = None, stop_at_error: bool = False
     ) -> list[NetlinkError | None]:
         """Send many messages, hundreds per system call; one entry per message: None, or why the kernel refused it.
 
+        ``messages`` may be a generator: it is consumed send by send, so that messages need not exist all at once.
         An ACK is asked on the last message of each send only, so that replies cannot overflow the receive buffer;
         errors come for every refused message anyway. The kernel works through a send in order and goes on after an
         error, so all other messages are carried out. With ``stop_at_error`` nothing is sent after the first *send*
@@ -183,30 +188,30 @@ class RtnlSocket:
 
         Raises StateUnknown when replies were lost: some messages were carried out, read the state again.
         """
-        results: list[NetlinkError | None] = [None] * len(messages)
-        position, total = 0, len(messages)
-        while position < total:
-            end = self._fit(messages, position)
-            failed = self._exchange(messages[position:end], position, results)
-            position = end
-            if failed and stop_at_error:
-                for index in range(position, total):
-                    results[index] = NetlinkError(_errno.ECANCELED, "not sent, as an earlier one failed", index)
+        results: list[NetlinkError | None] = []
+        rest = iter(messages)
+        failed = False
+        while True:
+            chunk = list(itertools.islice(rest, self._batch_messages))
+            if not chunk:
                 break
+            start = 0
+            while start < len(chunk):
+                base = len(results)
+                if failed and stop_at_error:
+                    error = NetlinkError(_errno.ECANCELED, "not sent, as an earlier one failed", base)
+                    results.append(error)
+                    start += 1
+                    continue
+                part = _fitting(chunk, start)
+                results.extend([None] * len(part))
+                failed |= self._exchange(part, base, results)
+                start += len(part)
         if objects is not None:
-            for error in results:
-                if error is not None and error.index is not None:
-                    error.object = objects[error.index]
+            for refused in results:
+                if refused is not None and refused.index is not None:
+                    refused.object = objects[refused.index]
         return results
-
-    def _fit(self, messages: t.Sequence[Message], start: int) -> int:
-        end = min(len(messages), start + self._batch_messages)
-        size = 0
-        for index in range(start, end):
-            size += 16 + len(messages[index][2])
-            if size > _SEND_BYTES and index > start:
-                return index
-        return end
 
     def _exchange(self, chunk: t.Sequence[Message], base: int, results: list[NetlinkError | None]) -> bool:
         last = self._send(chunk, c.NLM_F_ACK)
@@ -229,26 +234,23 @@ class RtnlSocket:
 
     def _send(self, messages: t.Sequence[Message], last_flags: int = 0) -> int:
         # Sequence numbers are 32 bits: start again well before they wrap within a batch.
-        if self._sequence > 0xF0000000:
-            self._sequence = 0
+        first = self._sequence + 1 if self._sequence < 0xF0000000 else 1
         pack = _HEADER.pack
-        sequence = self._sequence
-        parts = []
-        for kind, flags, body in messages:
-            sequence += 1
-            parts.append(pack(16 + len(body), kind, flags, sequence, 0))
-            parts.append(body)
+        parts = [
+            pack(16 + len(body), kind, flags, sequence, 0) + body
+            for sequence, (kind, flags, body) in enumerate(messages, first)
+        ]
+        self._sequence = last = first + len(messages) - 1
         if last_flags:
             kind, flags, body = messages[-1]
-            parts[-2] = pack(16 + len(body), kind, flags | last_flags, sequence, 0)
-        self._sequence = sequence
+            parts[-1] = pack(16 + len(body), kind, flags | last_flags, last, 0) + body
         try:
             self._sock.send(b"".join(parts))
         except OSError as error:
             if error.errno == _errno.ENOBUFS:
                 raise StateUnknown(_errno.ENOBUFS, "the kernel had no buffer for the request") from None
             raise NetlinkError(error.errno or 0, f"sending to the kernel failed: {error.strerror}") from None
-        return sequence
+        return last
 
     def _receive(self) -> bytes:
         while True:
@@ -261,10 +263,18 @@ class RtnlSocket:
                     message = f"no reply of the kernel within {self._reply_seconds} s"
                     raise StateUnknown(_errno.ETIMEDOUT, message) from None
                 raise NetlinkError(error.errno or 0, f"receiving from the kernel failed: {error.strerror}") from None
-            if flags & socket.MSG_TRUNC:
+            if flags & _socket.MSG_TRUNC:
                 raise StateUnknown(_errno.EMSGSIZE, f"a reply of the kernel is longer than {_DATAGRAM} bytes")
             if sender[0] == 0:  # port id 0 is the kernel; other processes can send to us as well
                 return data
+
+
+def _fitting(messages: list[Message], start: int) -> list[Message]:
+    """As many of the messages from ``start`` on as one send takes, at least one."""
+    part = messages[start:] if start else messages
+    while len(part) > 1 and sum([len(body) for _type, _flags, body in part]) > _SEND_BYTES - 16 * len(part):
+        part = part[: len(part) // 2]
+    return part
 
 
 def _error(data: bytes, position: int, length: int, flags: int, kind: int) -> NetlinkError | None:
