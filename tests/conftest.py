@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What all tiers share: the long runs of `--full`, the seed of everything random, and the counts for scripts/test.
 
-Hypothesis takes its number of examples from here: 60, 1,000 with ``--full``, and 15 with ``--brief``, which scripts/test
+Hypothesis takes its number of examples from here: 60, 1,000 with ``--full``, 15 with ``--brief``, which scripts/test
 says to the second and third Python that run the same tests. A test whose examples are dear takes a share of it,
 ``@settings(max_examples=max(5, settings.default.max_examples // 4))``, so that ``--full`` still means more.
 """

@@ -84,7 +84,8 @@ def vm(report: Report) -> None:
 
 def lab(report: Report) -> None:
     """Playbooks on the lab's workers."""
-    _pytest(report, "tests/lab", "lab", [])
+    if report.available("procps", [ENV, "--need", "ps=procps", "/etc/protocols=netbase"]):
+        _pytest(report, "tests/lab", "lab", [])
 
 
 def sanity(report: Report) -> None:
