@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What all tiers share: the long runs of `--full`, the seed of everything random, and the counts for scripts/test.
 
-Hypothesis takes its number of examples from here: 60, and 1,000 with ``--full``. A test whose examples are dear takes
-a share of it, ``@settings(max_examples=settings.default.max_examples // 4)``, so that ``--full`` still means more.
+Hypothesis takes its number of examples from here: 60, 1,000 with ``--full``, and 15 with ``--brief``, which scripts/test
+says to the second and third Python that run the same tests. A test whose examples are dear takes a share of it,
+``@settings(max_examples=max(5, settings.default.max_examples // 4))``, so that ``--full`` still means more.
 """
 
 from __future__ import annotations
@@ -23,17 +24,19 @@ ORDINARY_SEED = 20261
 hypothesis.settings.register_profile(
     "ordinary", max_examples=60, deadline=None, database=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
+hypothesis.settings.register_profile("brief", hypothesis.settings.get_profile("ordinary"), max_examples=15)
 hypothesis.settings.register_profile("full", hypothesis.settings.get_profile("ordinary"), max_examples=1000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run long series whole, with a new seed each time")
+    parser.addoption("--brief", action="store_true", help="fewer examples, where another Python runs the same tests")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     full = config.getoption("--full")
-    hypothesis.settings.load_profile("full" if full else "ordinary")
+    hypothesis.settings.load_profile("full" if full else "brief" if config.getoption("--brief") else "ordinary")
     seed = os.environ.get("KUBENODE_SEED") or (random.SystemRandom().randrange(10**9) if full else ORDINARY_SEED)
     config.option.kubenode_seed = int(seed)
     if config.getoption("--hypothesis-seed") is None:

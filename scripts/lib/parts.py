@@ -62,13 +62,15 @@ def lint(report: Report) -> None:
 def unit(report: Report) -> None:
     """Pure code: on both versions of ansible-core, and what runs on nodes on the oldest and the newest Python."""
     for core in CORES:
-        _pytest(report, "tests/unit", f"ansible-core {core}", ["--core", core])
+        brief = ["--brief"] if core != CORES[0] else []
+        _pytest(report, "tests/unit", f"ansible-core {core}", ["--core", core], *brief)
     _on_nodes(report, "tests/unit", [], "--ignore=tests/unit/controller")
 
 
 def kernel(report: Report) -> None:
     """The machine's own kernel, in namespaces of its own."""
-    if report.available("iproute2", [ENV, "--need", "ip=iproute2"]):
+    # netbase: tests compare with iproute2, which takes the names of protocols from there.
+    if report.available("iproute2", [ENV, "--need", "ip=iproute2", "/etc/protocols=netbase"]):
         _pytest(report, "tests/kernel", f"Python {OWN_PYTHON}", ["--private"])
         _on_nodes(report, "tests/kernel", ["--private"])
 
@@ -178,7 +180,8 @@ def _track(collection: pathlib.Path) -> None:
 
 
 def _output(command: list[str]) -> str:
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    # Standard error as well: Ansible refuses one that does not block, which ours may be.
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def _shell_scripts(collection: pathlib.Path) -> list[pathlib.Path]:
@@ -236,7 +239,7 @@ def _on_nodes(report: Report, folder: str, options: list[str], *arguments: str) 
             f"not found (pyenv install {OLDEST_NODE_PYTHON}); its syntax is checked by tests/unit/test_repository.py",
         )
     for version in versions:
-        _pytest(report, folder, f"Python {version}", ["--python", version, *options], *arguments)
+        _pytest(report, folder, f"Python {version}", ["--python", version, *options], "--brief", *arguments)
 
 
 def main() -> None:

@@ -94,23 +94,25 @@ def node(wired: t.Any) -> t.Any:
     return wired
 
 
-# --- making, replacing, removing ----------------------------------------------------------------------------------------
+# --- making, replacing, removing ------------------------------------------------------------------------------------
 
 
 def test_routes_and_rules_of_every_shape_are_made_and_removed_again(node: t.Any) -> None:
     start = everything(node)
+    four = (NextHop("ens224", "10.100.0.1", 3), NextHop("ens256", "172.16.0.1"))
+    six = (NextHop("ens224", "2001:db8:a::1"), NextHop("ens256", "2001:db8:c::1", 5))
     wanted = [
         make("route", route("10.210.0.0/16")),
         make("route", route("10.211.0.0/16", None, scope=253, table=1000)),
         make("route", route("10.212.0.0/16", type="blackhole", next_hops=())),
         make("route", route("10.213.0.0/16", metrics=((2, 1400),), source="10.100.0.11")),
-        make("route", route("10.214.0.0/16", next_hops=(NextHop("ens224", "10.100.0.1", 3), NextHop("ens256", "172.16.0.1")))),
+        make("route", route("10.214.0.0/16", next_hops=four)),
         make("route", route("2001:db8:10::/48", "2001:db8:a::1")),
         make("route", route("2001:db8:11::/48", None)),
         make("route", route("2001:db8:12::/48", type="unreachable", next_hops=())),
-        make("route", route("2001:db8:13::/48", next_hops=(NextHop("ens224", "2001:db8:a::1"), NextHop("ens256", "2001:db8:c::1", 5)))),
+        make("route", route("2001:db8:13::/48", next_hops=six)),
         make("rule", rule(1000, 100)),
-        make("rule", rule(1001, 1000, "172.16.0.0/24", fwmark=0x10, fwmask=0xFF, ip_protocol=6, destination_ports=(80, 90))),
+        make("rule", rule(1001, 1000, "172.16.0.0/24", fwmark=16, fwmask=255, ip_protocol=6, destination_ports=(8, 9))),
         make("rule", rule(1002, 100, family=10)),
     ]  # fmt: skip
     before, done = carry_out(*wanted)
@@ -185,7 +187,7 @@ def test_ten_thousand_routes_go_in_and_out_in_a_handful_of_sends(wired: t.Any, m
     assert wired.json("route", "show", "proto", "157") == []
 
 
-# --- failures -----------------------------------------------------------------------------------------------------------
+# --- failures -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -289,7 +291,7 @@ def test_lost_replies_are_no_failure_but_read_again(node: t.Any, monkeypatch: py
     assert node.json("route", "show", "proto", "157") == []
 
 
-# --- what the kernel would hit instead ------------------------------------------------------------------------------------
+# --- what the kernel would hit instead ------------------------------------------------------------------------------
 
 
 def test_a_removal_that_would_hit_another_rule_is_refused_before_anything_is_touched(node: t.Any) -> None:
@@ -314,7 +316,7 @@ def test_a_replacement_of_a_key_that_another_route_shares_is_refused(node: t.Any
     assert everything(node) == start
 
 
-# --- what the kernel takes along ------------------------------------------------------------------------------------------
+# --- what the kernel takes along ------------------------------------------------------------------------------------
 
 
 def test_routes_of_others_outlive_the_last_address_that_is_exchanged(node: t.Any) -> None:
@@ -376,7 +378,7 @@ def test_ipv6_addresses_and_routes_come_back_when_a_link_was_down_and_the_run_fa
     before = observe()
     start = everything(node)
     link = before.links["ens256"]
-    with pytest.raises(StateError, match="2001:db8:55::/48.*remove it first"):
+    with pytest.raises(StateError, match=r"2001:db8:55::/48.*remove it first"):
         apply([swap("link", link, link._replace(up=False))], before)
     assert everything(node) == start
     static = before.routes[10, 254, "2001:db8:55::/48", None, 0, 77][0]
@@ -413,7 +415,7 @@ def test_a_port_of_a_bridge_and_back(node: t.Any) -> None:
     assert "master" not in node.json("link", "show", "ens256")[0]
 
 
-# --- links that are made --------------------------------------------------------------------------------------------------
+# --- links that are made --------------------------------------------------------------------------------------------
 
 
 def link(name: str, kind: str, **fields: t.Any) -> t.Any:

@@ -190,7 +190,7 @@ def test_every_plan_leads_where_it_says_and_back_from_every_step(
         assert planned(first, to_first.owned)[1].changes == ()
 
         state, to_second = planned(second, to_first.owned)
-        # A part of the way, and back; of rules that both match, the first counts, so their order is a part of the state.
+        # A part of the way, and back; of rules that both match the first counts, so their order is a part of the state.
         order = list(state.rules.items())
         done = apply(to_second.changes[:step], state)
         assert undo(done, state) == []

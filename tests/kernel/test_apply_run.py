@@ -102,16 +102,20 @@ def test_a_whole_worker_is_one_execution_and_reads_back_as_it_was_declared(node:
              "ipv4": {"enabled": True, "dhcp": False, "address": [{"ip": "10.100.0.10", "prefix-length": 24}]}},
         ],
         "routes": {"config": [
-            {"destination": "10.200.0.0/16", "next-hop-address": "10.100.0.1", "next-hop-interface": "ens224", "metric": 100},
-            {"destination": "0.0.0.0/0", "next-hop-address": "172.16.0.1", "next-hop-interface": "ens256", "table-id": 100},
+            {"destination": "10.200.0.0/16", "next-hop-address": "10.100.0.1", "next-hop-interface": "ens224",
+             "metric": 100},
+            {"destination": "0.0.0.0/0", "next-hop-address": "172.16.0.1", "next-hop-interface": "ens256",
+             "table-id": 100},
             {"destination": "2001:db8:50::/48", "next-hop-address": "2001:db8:a::1", "next-hop-interface": "ens224"},
         ]},
         "route-rules": {"config": [{"ip-from": "172.16.0.0/24", "route-table": 100, "priority": 100}]},
     }  # fmt: skip
     result = node.run(
         "network_state", form=Form(diff=True, document=True), desired_state=policy, owner="worker",
-        paths=[{"destination": "10.200.0.1", "expect": {"gateway": "10.100.0.1", "interface": "ens224", "table": "main"}},
-               {"destination": "203.0.113.1", "source": "172.16.0.11", "expect": {"table": 100, "gateway": "172.16.0.1"}}],
+        paths=[
+            {"destination": "10.200.0.1", "expect": {"gateway": "10.100.0.1", "interface": "ens224", "table": "main"}},
+            {"destination": "203.0.113.1", "source": "172.16.0.11", "expect": {"table": 100, "gateway": "172.16.0.1"}},
+        ],
     )  # fmt: skip
     assert result["changed"] is True
     assert [one["passed"] for one in result["evidence"]] == [True, True]
@@ -181,6 +185,70 @@ def test_a_path_that_is_not_as_expected_undoes_the_change(node: Node) -> None:
     checked = node.run("network_state", check=True, desired_state={"routes": {"config": [ROUTE]}}, paths=[path])
     assert checked["evidence"] == []
     assert "not asked" in checked["warnings"][-1]
+
+
+def test_files_settings_tables_and_nftables_are_a_part_of_the_transaction(node: Node) -> None:
+    """All that a document can say, undone by a path that is not as expected, and made without it."""
+    (node.root / "proc").symlink_to("/proc")
+    etc = node.root / "etc"
+    (etc / "hosts").write_text("127.0.0.1 localhost\n# kept\n")
+    (etc / "hosts").chmod(0o640)
+    (etc / "resolv.conf").write_text("nameserver 192.0.2.1\n")
+    (etc / "nsswitch.conf").write_text("passwd: files\nhosts: dns files\n")
+    forwarding = pathlib.Path("/proc/sys/net/ipv4/conf/ens224/forwarding")
+    redirects = pathlib.Path("/proc/sys/net/ipv4/conf/all/accept_redirects")
+    forwarding.write_text("1")
+    redirects.write_text("1")
+    whole = {
+        "desired_state": {
+            "interfaces": [{"name": "ens256", "ipv4": {"address": [{"ip": "172.16.0.11", "prefix-length": 24}]}}],
+            "dns-resolver": {"config": {"server": ["10.100.0.53"], "search": ["example.com"]}},
+            "routes": {"config": [{**ROUTE, "table": "storage"}]},
+        },
+        "tables": [{"id": 300, "name": "storage", "purpose": "storage network"}],
+        "hosts": [{"address": "10.100.0.5", "names": ["registry"]}],
+        "nsswitch_hosts": ["files", "dns"],
+        "sysctl": {"net.ipv4.ip_forward": "1", "net.ipv4.conf.ens256.rp_filter": "2"},
+        "multi_nic": [{"interface": "ens256", "gateway": "172.16.0.1", "forwarded": True}],
+        "owner": "worker",
+    }
+    before = node.netns.json("route", "show", "table", "all"), node.netns.json("rule")
+    files = {name: content for name, (_time, content) in node.files().items()}
+    path = {"destination": "10.200.0.1", "expect": {"table": 77}}
+    with pytest.raises(StateError, match="expected table 77") as raised:
+        node.run("network_state", **whole, paths=[path])
+    assert raised.value.details["rolled_back"] is True, raised.value.message
+    assert (node.netns.json("route", "show", "table", "all"), node.netns.json("rule")) == before
+    left = {name: content for name, (_time, content) in node.files().items() if not name.endswith("owned.json")}
+    assert left == files
+    assert (etc / "hosts").stat().st_mode & 0o777 == 0o640
+    assert forwarding.read_text() == "1\n"
+    assert redirects.read_text() == "1\n"
+    assert (
+        "kubenode" not in subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+    )
+    result = node.run("network_state", **whole, form=Form(diff=True, document=True))
+    assert result["after"]["dns_resolver"]["config"]["server"] == ["10.100.0.53"]
+    assert any(entry["before_header"] == "/etc/hosts" and "registry" in entry["after"] for entry in result["diff"])
+    assert "kubenode" in subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+    assert "nameserver 10.100.0.53\n" in (etc / "resolv.conf").read_text()
+    assert "# kept" in (etc / "hosts").read_text()
+    assert pathlib.Path("/proc/sys/net/ipv4/ip_forward").read_text() == "1\n"
+    again = node.run("network_state", **whole)
+    assert (again["plan"], again["changed"]) == ([], False)
+
+
+def test_a_fault_of_our_own_does_not_leave_half_a_change(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible_collections.kubenode.network.plugins.module_utils._state import verify as room
+
+    def broken(*_arguments: t.Any) -> t.NoReturn:
+        raise TypeError("a fault")
+
+    monkeypatch.setattr(room, "verify", broken)
+    with pytest.raises(TypeError, match="a fault"):
+        node.run("static_routes", routes=[ROUTE], owner="worker")
+    assert node.ours() == []
+    assert load(str(node.root)) == {}
 
 
 def test_a_path_alone_is_asked_without_a_change(node: Node) -> None:

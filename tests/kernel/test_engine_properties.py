@@ -27,7 +27,8 @@ ORDINARY, FULL = 40, 600
 
 @pytest.fixture
 def rounds(request: pytest.FixtureRequest) -> range:
-    return range(FULL if request.config.getoption("--full") else ORDINARY)
+    option = request.config.getoption
+    return range(FULL if option("--full") else ORDINARY // 4 if option("--brief") else ORDINARY)
 
 
 @pytest.fixture
@@ -91,7 +92,10 @@ def test_two_owners_prune_only_their_own(worlds: t.Any) -> None:
             continue
         run({}, root, owner="b")
         after = of_protocol("157")
-        replaced = {(name, dict(item).get("dst"), dict(item).get("metric"), dict(item).get("table")) for name, item in mine - after}
+        replaced = {
+            (name, dict(item).get("dst"), dict(item).get("metric"), dict(item).get("table"))
+            for name, item in mine - after
+        }
         declared_by_b = {str(entry["destination"]) for entry in second["routes"]["config"]}
         declared_by_b |= {str(entry.get("from", "all")) for entry in second["route-rules"]["config"]}
         # What is gone of a's was declared by b too, with other next hops, and so became b's to change.
@@ -114,7 +118,9 @@ def test_the_way_back_restores_every_step_of_every_plan(worlds: t.Any) -> None:
         params = {"desired_state": random_state(draw), "owner": "o"}
         desired = desired_from_options(params, "network_state")
         state = observe()
-        made = plan(state, resolve(desired, state, owned), owned, find_networks(state.links), allow_default_override=True)
+        made = plan(
+            state, resolve(desired, state, owned), owned, find_networks(state.links), allow_default_override=True
+        )
         steps = [change for change in made.changes if change.kind != "file"]
         for count in range(len(steps) + 1):
             done = apply(steps[:count], state, str(root))
@@ -140,7 +146,10 @@ def test_a_failure_at_any_step_leaves_the_node_as_it_was(worlds: t.Any, monkeypa
                     far = "192.0.2.99" if bad.family == 2 else "2001:db8:ffff::99"
                     if bad.next_hops:
                         hop = bad.next_hops[0]._replace(gateway=far)
-                        group = [*group, group[0]._replace(before=None, after=bad._replace(next_hops=(hop,), metric=9999))]
+                        group = [
+                            *group,
+                            group[0]._replace(before=None, after=bad._replace(next_hops=(hop,), metric=9999)),
+                        ]
                 yield group
 
         with monkeypatch.context() as patch:

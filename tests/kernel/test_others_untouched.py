@@ -13,17 +13,23 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 
 from .worlds import not_ours, of_protocol, run, seen
 
-NIC = {"name": "ens224", "state": "up", "ipv4": {"enabled": True, "addresses": [{"ip": "10.100.0.11", "prefix_length": 24}]}}
+NIC = {
+    "name": "ens224",
+    "state": "up",
+    "ipv4": {"enabled": True, "addresses": [{"ip": "10.100.0.11", "prefix_length": 24}]},
+}
 
 
 @pytest.fixture
 def crowded(wired: t.Any) -> t.Any:
     """10,000 routes of bird, 100 rules of others, a kube-vip address, a CNI bridge with pods, an operator's route."""
     routes = "\n".join(
-        f"route add 10.{130 + n // 250}.{n % 250}.0/24 via 10.100.0.9 dev ens224 proto 12 metric 32" for n in range(10000)
+        f"route add 10.{130 + n // 250}.{n % 250}.0/24 via 10.100.0.9 dev ens224 proto 12 metric 32"
+        for n in range(10000)
     )
     rules = "\n".join(
-        f"rule add pref {1000 + n} from 192.0.2.{n} lookup {100 + n % 3} protocol {('12', '99', '16')[n % 3]}" for n in range(100)
+        f"rule add pref {1000 + n} from 192.0.2.{n} lookup {100 + n % 3} protocol {('12', '99', '16')[n % 3]}"
+        for n in range(100)
     )
     wired.batch(routes)
     wired.batch(rules)
@@ -127,8 +133,16 @@ TRAPS: list[tuple[str, str, dict[str, t.Any], dict[str, t.Any]]] = [
     (
         "an IPv6 route beside a group of others",
         "-6 route add 2001:db8:200::/48 proto 12 metric 300 nexthop via 2001:db8:a::8 dev ens224 nexthop via 2001:db8:a::9 dev ens224",
-        {"routes": {"config": [{"destination": "2001:db8:200::/48", "next_hop_address": "2001:db8:a::1", "metric": 100}]}},
-        {"routes": {"config": [{"destination": "2001:db8:200::/48", "next_hop_address": "2001:db8:a::2", "metric": 100}]}},
+        {
+            "routes": {
+                "config": [{"destination": "2001:db8:200::/48", "next_hop_address": "2001:db8:a::1", "metric": 100}]
+            }
+        },
+        {
+            "routes": {
+                "config": [{"destination": "2001:db8:200::/48", "next_hop_address": "2001:db8:a::2", "metric": 100}]
+            }
+        },
     ),
     (
         "a table above 255 beside the same route in another one",
@@ -169,12 +183,29 @@ def test_the_kernels_wildcards_hit_nobody_else(
 
 def test_equal_keys_of_others_are_a_conflict_and_nothing_changes(wired: t.Any, tmp_path: pathlib.Path) -> None:
     wired.ip("route", "add", "10.200.0.0/16", "via", "10.100.0.9", "dev", "ens224", "proto", "12", "metric", "100")
-    wired.ip("-6", "route", "add", "2001:db8:200::/48", "via", "2001:db8:a::9", "dev", "ens224", "proto", "12", "metric", "100")
+    wired.ip(
+        "-6",
+        "route",
+        "add",
+        "2001:db8:200::/48",
+        "via",
+        "2001:db8:a::9",
+        "dev",
+        "ens224",
+        "proto",
+        "12",
+        "metric",
+        "100",
+    )
     wired.ip("rule", "add", "pref", "1000", "from", "192.0.2.0/24", "lookup", "300", "protocol", "12")
     before = seen()
     conflicts = [
         {"routes": {"config": [{"destination": "10.200.0.0/16", "next_hop_address": "10.100.0.1", "metric": 100}]}},
-        {"routes": {"config": [{"destination": "2001:db8:200::/48", "next_hop_address": "2001:db8:a::1", "metric": 100}]}},
+        {
+            "routes": {
+                "config": [{"destination": "2001:db8:200::/48", "next_hop_address": "2001:db8:a::1", "metric": 100}]
+            }
+        },
         {"route-rules": {"config": [{"from": "192.0.2.0/24", "table": 7000, "priority": 1000}]}},
     ]
     for wanted in conflicts:

@@ -39,7 +39,8 @@ def random_route(draw: random.Random) -> dict[str, t.Any]:
     elif kind < 0.4:
         hops = draw.sample(_GATEWAYS[six], 2)
         route["next_hops"] = [
-            {"next_hop_address": gateway, "next_hop_interface": nic, "weight": draw.choice([1, 3])} for gateway, nic in hops
+            {"next_hop_address": gateway, "next_hop_interface": nic, "weight": draw.choice([1, 3])}
+            for gateway, nic in hops
         ]
     else:
         route["next_hop_address"], route["next_hop_interface"] = draw.choice(_GATEWAYS[six])
@@ -91,10 +92,14 @@ def add_foreign(netns: t.Any, draw: random.Random) -> None:
         four.append(" ".join(words))
     for family, lines in (("-4", four), ("-6", six)):
         # Twice the same is refused by the kernel, which is fine.
-        subprocess.run(["ip", family, "-force", "-batch", "-"], input="\n".join(lines) + "\n", text=True, capture_output=True)
+        subprocess.run(
+            ["ip", family, "-force", "-batch", "-"], input="\n".join(lines) + "\n", text=True, capture_output=True
+        )
 
 
-def run(state: dict[str, t.Any] | None, root: t.Any, owner: str | None = "o", check: bool = False, **more: t.Any) -> dict[str, t.Any]:
+def run(
+    state: dict[str, t.Any] | None, root: t.Any, owner: str | None = "o", check: bool = False, **more: t.Any
+) -> dict[str, t.Any]:
     """network_state with `state` as owner `owner`."""
     options = Options(more.pop("on_conflict", "fail"), more.pop("allow_default_override", True))
     params = {"desired_state": state if state is not None else {"routes": {"config": []}}, "owner": owner, **more}
@@ -145,12 +150,7 @@ def seen(*only: str) -> dict[str, list[t.Any]]:
 
 def of_protocol(protocol: str) -> set[t.Any]:
     """Routes and rules that iproute2 shows with `protocol`."""
-    return {
-        (name, item)
-        for name, items in seen().items()
-        for item in items
-        if ("protocol", protocol) in item
-    }
+    return {(name, item) for name, items in seen().items() for item in items if ("protocol", protocol) in item}
 
 
 def not_ours() -> set[t.Any]:

@@ -259,8 +259,6 @@ BAD_INPUTS: list[Bad] = [
     resolver("options[0]", "ndots:N", options=["ndots"]),
     resolver("options[0]", "whole number", options=["timeout:soon"]),
     resolver("options[0]", "rotate", options=["round-robin"]),
-    resolver("interface", "beside it", interface="ens224"),
-    resolver("interface", "at most 15 bytes", interface="ens224-and-more-of-it", servers=["10.100.0.53"]),
     resolver("hosts[0].address", "IPv4 or IPv6", hosts=[{"address": "api", "names": ["api"]}]),
     resolver("hosts[0].names", "at least one", hosts=[{"address": "192.168.100.2", "names": []}]),
     resolver("hosts[0].names", "letters", hosts=[{"address": "192.168.100.2", "names": ["my host"]}]),
@@ -407,7 +405,6 @@ BAD_INPUTS: list[Bad] = [
             ("static_routes", "routes", GOOD_ROUTE),
             ("route_rules", "rules", GOOD_RULE),
             ("interfaces", "interfaces", {"name": "ens224"}),
-            ("dns_resolver", "servers", "10.100.0.53"),
             ("network_state", "policies", POLICY),
         )
         for bad in (
@@ -417,6 +414,7 @@ BAD_INPUTS: list[Bad] = [
             Bad(module, {option: [entry], "allow_default_override": "perhaps"}, ("allow_default_override",)),
         )
     ),
+    resolver("owner", "letters", servers=["10.100.0.53"], owner="my owner"),
     Bad("static_routes", {"routes": [GOOD_ROUTE], "purge": True}, ("purge", "an owner")),
     Bad("route_rules", {"rules": [GOOD_RULE], "purge": True}, ("purge", "an owner")),
     Bad("interfaces", {"interfaces": [], "addresses_exact": "perhaps"}, ("addresses_exact",)),

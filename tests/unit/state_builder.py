@@ -24,7 +24,7 @@ OURS, BOOT, KERNEL, BIRD, DHCP, RA = 157, 3, 2, 12, 16, 9
 
 
 def link(name: str, index: int, **more: t.Any) -> Link:
-    more.setdefault("mac", "02:00:00:00:00:%02x" % index)
+    more.setdefault("mac", f"02:00:00:00:00:{index:02x}")
     return Link(name=name, index=index, up=more.pop("up", True), kind=more.pop("kind", ""), **more)
 
 

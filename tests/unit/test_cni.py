@@ -19,7 +19,7 @@ DEVICES = [
 NICS = ["ens192", "eth0", "eno1", "enp3s0f0", "bond0", "br0", "vlan.20", "ens224.100", "ib0", "lo", "eni", "caliber"]
 
 
-@pytest.mark.parametrize("device,network", DEVICES)
+@pytest.mark.parametrize(("device", "network"), DEVICES)
 def test_devices_of_container_networks_are_recognised(device: str, network: str) -> None:
     assert find_networks([device]).devices == {device: network}
 
@@ -45,7 +45,7 @@ def test_a_node_without_a_container_network_has_none(tmp_path: pathlib.Path) -> 
 
 
 @pytest.mark.parametrize(
-    "links,table,user", [(["cilium_host"], 2005, "Cilium"), (["cilium_host"], 100, None), (["cali0123456789a"], 100, None),
+    ("links", "table", "user"), [(["cilium_host"], 2005, "Cilium"), (["cilium_host"], 100, None), (["cali0123456789a"], 100, None),
                          (["cali0123456789a", "wireguard.cali"], 100, "Calico"), ([], 100, None)],
 )  # fmt: skip
 def test_tables_that_a_network_uses(links: list[str], table: int, user: str | None) -> None:

@@ -54,7 +54,10 @@ def test_a_nic_gets_its_table_with_its_networks_and_gateway_and_rules_that_lead_
 def test_without_numbers_free_ones_are_taken_and_kept_by_name() -> None:
     current = worker(addresses=[address("172.16.0.10/24", "ens256"), address("10.100.0.10/24", "ens224")])
     desired, _target, _warnings = spelled(current, nic(), nic("ens224", "10.100.0.1"))
-    assert [(table.id, table.name) for table in desired.tables] == [(TABLES[0], "nic-ens256"), (TABLES[1], "nic-ens224")]
+    assert [(table.id, table.name) for table in desired.tables] == [
+        (TABLES[0], "nic-ens256"),
+        (TABLES[1], "nic-ens224"),
+    ]
     assert {rule.priority for rule in desired.rules} == {PRIORITY, PRIORITY - 1}
     kept = current._replace(tables={**current.tables, 10042: "nic-ens256"})
     again, _target, _warnings = spelled(kept, nic())

@@ -111,8 +111,8 @@ def test_the_address_of_a_network_instead_of_a_host_gets_a_warning(ip: str) -> N
 
 
 def test_what_is_left_out_keeps_and_an_empty_list_clears() -> None:
-    spec = resolver(servers=["10.100.0.53", "2001:DB8::53", "fe80::1%ens192"], options=[], interface="ens192").resolver
-    assert spec == ResolverSpec(None, "resolver", ("10.100.0.53", "2001:db8::53", "fe80::1%ens192"), None, (), "ens192")
+    spec = resolver(servers=["10.100.0.53", "2001:DB8::53", "fe80::1%ens192"], options=[]).resolver
+    assert spec == ResolverSpec(None, "resolver", ("10.100.0.53", "2001:db8::53", "fe80::1%ens192"), None, ())
     assert resolver().resolver is None
     assert resolver(servers=None, hosts=[]).resolver is None
 

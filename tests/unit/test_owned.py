@@ -40,10 +40,10 @@ texts = st.text(max_size=12)
 numbers = st.integers(0, 2**32 - 1)
 raws = st.lists(st.tuples(numbers, st.binary(max_size=9)), max_size=2).map(tuple)
 hops = st.builds(NextHop, texts | st.none(), texts | st.none(), st.integers(1, 256), st.booleans(), raws)
+metrics = st.lists(st.tuples(numbers, numbers | st.binary()), max_size=2).map(tuple)
 routes = st.builds(
-    Route, st.sampled_from([2, 10]), numbers, texts, numbers, st.lists(hops, max_size=3).map(tuple), texts, numbers, numbers,
-    numbers, texts | st.none(), texts | st.none(), st.lists(st.tuples(numbers, numbers | st.binary()), max_size=2).map(tuple),
-    numbers | st.none(), raws,
+    Route, st.sampled_from([2, 10]), numbers, texts, numbers, st.lists(hops, max_size=3).map(tuple), texts, numbers,
+    numbers, numbers, texts | st.none(), texts | st.none(), metrics, numbers | st.none(), raws,
 )  # fmt: skip
 ranges = st.tuples(numbers, numbers) | st.none()
 rules = st.builds(
@@ -88,7 +88,7 @@ def test_no_file_is_no_records_and_any_other_failure_is_an_error(tmp_path: pathl
         with pytest.raises(StateError, match=r"owned\.json: is damaged.*move it away"):
             records.load(str(tmp_path))
     (tmp_path / FILE).write_text(good.replace('"version":1', '"version":2'))
-    with pytest.raises(StateError, match="format 2.*newer"):
+    with pytest.raises(StateError, match=r"format 2.*newer"):
         records.load(str(tmp_path))
     (tmp_path / FILE).unlink()
     (tmp_path / FILE).mkdir()

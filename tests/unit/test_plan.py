@@ -131,7 +131,10 @@ def test_an_object_of_two_owners_goes_with_the_last() -> None:
 def test_without_an_owner_nothing_unlisted_goes() -> None:
     first = plan_desired(node(), Desired(routes=(want(owner=None),)))
     current = afterwards(node(), first.changes)
-    assert plan_desired(current, Desired(routes=(want("10.50.0.0/24", owner=None),)), first.owned).changes[0].before is None
+    assert (
+        plan_desired(current, Desired(routes=(want("10.50.0.0/24", owner=None),)), first.owned).changes[0].before
+        is None
+    )
 
 
 # --- absent ------------------------------------------------------------------------------------------------------------------
@@ -165,16 +168,37 @@ def test_absent_names_each_match_of_others_and_removes_nothing(protocol: int) ->
 
 def test_a_wildcard_absent_leaves_what_the_kernel_makes_for_addresses() -> None:
     current = node(routes=[route("10.200.0.0/16", "10.100.0.1", "ens224")])
-    assert only(plan_desired(current, Desired(routes=(gone(None, dev="ens224"),)))).before.destination == "10.200.0.0/16"
+    assert (
+        only(plan_desired(current, Desired(routes=(gone(None, dev="ens224"),)))).before.destination == "10.200.0.0/16"
+    )
 
 
 def test_absent_with_an_empty_gateway_means_routes_without_one() -> None:
     current = node(routes=[route("10.200.0.0/16", "10.100.0.1", "ens224"), route("10.50.0.0/24", None, "ens224")])
-    assert only(plan_desired(current, Desired(routes=(gone(None, via="", dev="ens224"),)))).before.destination == "10.50.0.0/24"
+    assert (
+        only(plan_desired(current, Desired(routes=(gone(None, via="", dev="ens224"),)))).before.destination
+        == "10.50.0.0/24"
+    )
 
 
 def test_declared_and_absent_at_once_is_a_contradiction() -> None:
-    assert "contradict" in refusal(node(), Desired(routes=(want(), gone("10.200.0.0/16"))))
+    same = gone("10.200.0.0/16", "10.100.0.1", "ens224")
+    assert "contradict" in refusal(node(), Desired(routes=(want(), same)))
+    other_owner = gone("10.200.0.0/16", owner="b")
+    assert "contradict" in refusal(node(), Desired(routes=(want(), other_owner)))
+
+
+def test_a_wider_absent_beside_a_declaration_changes_a_route() -> None:
+    current = node(routes=[
+        route("10.200.0.0/16", "10.100.0.7", "ens224"), route("10.200.0.0/16", "10.100.0.8", "ens224", metric=50),
+    ])  # fmt: skip
+    desired = Desired(routes=(gone("10.200.0.0/16", dev="ens224"), want(metric=100)))
+    result = plan_desired(current, desired)
+    assert [(c.before and c.before.metric, c.after and c.after.metric) for c in result.changes] == [
+        (None, 100), (0, None), (50, None),
+    ]  # fmt: skip
+    after = afterwards(current, result.changes)
+    assert plan_desired(after, desired, result.owned).changes == ()
 
 
 def test_absent_spares_the_routes_of_a_container_network() -> None:
@@ -215,7 +239,10 @@ def test_a_rule_to_an_empty_table_is_a_warning() -> None:
 
 def test_absent_rules_match_by_what_they_give_and_spare_the_kernels_own() -> None:
     current = with_table(rules=[rule(100, 100, source="172.16.0.0/24"), rule(200, 100, source="10.0.0.0/8")])
-    assert only(plan_desired(current, Desired(rules=(want_rule(absent=True, source="10.0.0.0/8"),)))).before.priority == 200
+    assert (
+        only(plan_desired(current, Desired(rules=(want_rule(absent=True, source="10.0.0.0/8"),)))).before.priority
+        == 200
+    )
     assert len(plan_desired(current, Desired(rules=(want_rule(absent=True, family=None),))).changes) == 2
     assert "kernel" in refusal(current, Desired(rules=(want_rule(absent=True, priority=32766),)))
 

@@ -100,7 +100,9 @@ def test_a_second_plan_is_empty(others: t.Any, a: Target) -> None:
 
 
 @given(foreign, ours, ours)
-def test_the_plan_leads_from_any_state_to_any_other_and_touches_nothing_else(others: t.Any, a: Target, b: Target) -> None:
+def test_the_plan_leads_from_any_state_to_any_other_and_touches_nothing_else(
+    others: t.Any, a: Target, b: Target
+) -> None:
     start = node(others)
     current, owned, _changes = settle(start, a, {})
     after, owned_after, changes = settle(current, b, owned)
@@ -133,7 +135,9 @@ def test_the_order_of_entries_does_not_matter(others: t.Any, a: Target, random: 
     random.shuffle(shuffled_routes)
     random.shuffle(shuffled_rules)
     first, _owned, _changes = settle(current, a, {})
-    second, _owned, _changes = settle(current, a._replace(routes=dict(shuffled_routes), rules=tuple(shuffled_rules)), {})
+    second, _owned, _changes = settle(
+        current, a._replace(routes=dict(shuffled_routes), rules=tuple(shuffled_rules)), {}
+    )
     assert things(first) == things(second)
 
 

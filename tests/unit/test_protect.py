@@ -69,7 +69,7 @@ def check(current: State, desired: Desired, **options: t.Any) -> None:
     assert "ens192" in error.value.message or "192.168.100" in error.value.message
 
 
-@pytest.mark.parametrize("what,desired,peers", REFUSED, ids=[case[0] for case in REFUSED])
+@pytest.mark.parametrize(("what", "desired", "peers"), REFUSED, ids=[case[0] for case in REFUSED])
 def test_it_is_refused(what: str, desired: Desired, peers: t.Any) -> None:
     check(node(), desired, peers=peers)
 
@@ -78,7 +78,7 @@ def test_it_is_refused(what: str, desired: Desired, peers: t.Any) -> None:
 MAY_PASS = [case for case in REFUSED if case[0] not in ("an equal metric", "the management NIC taken down")]
 
 
-@pytest.mark.parametrize("what,desired,peers", MAY_PASS, ids=[case[0] for case in MAY_PASS])
+@pytest.mark.parametrize(("what", "desired", "peers"), MAY_PASS, ids=[case[0] for case in MAY_PASS])
 def test_it_is_let_through_when_asked_for(what: str, desired: Desired, peers: t.Any) -> None:
     assert plan_desired(node(), desired, peers=peers, allow_default_override=True).changes
 

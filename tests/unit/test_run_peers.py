@@ -66,7 +66,7 @@ def test_the_controller_is_taken_from_the_ssh_session(
 
 def test_the_session_is_found_above_a_process_that_dropped_the_variable() -> None:
     """As with become: sudo starts the module without SSH_CONNECTION."""
-    program = "from ansible_collections.kubenode.network.plugins.module_utils._state import peers; print(peers.ssh_connection())"
+    program = f"from {peers.__name__} import ssh_connection; print(ssh_connection())"
     command = ["env", "-u", "SSH_CONNECTION", sys.executable, "-c", program]
     # A shell that stays as the process above, as sshd's and sudo's do.
     done = subprocess.run(

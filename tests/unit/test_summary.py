@@ -13,7 +13,10 @@ from .test_plan import node, want, want_rule
 
 def test_each_rule_leads_to_its_table_and_the_table_to_its_next_hops() -> None:
     desired = Desired(
-        routes=(want("0.0.0.0/0", "172.16.0.1", "ens256", table=100, owner="pol"), want(owner="worker-routes", metric=100)),
+        routes=(
+            want("0.0.0.0/0", "172.16.0.1", "ens256", table=100, owner="pol"),
+            want(owner="worker-routes", metric=100),
+        ),
         rules=(want_rule(source="172.16.0.0/24", table=100, priority=100, owner="pol"),),
     )
     result = plan_desired(node(), desired)

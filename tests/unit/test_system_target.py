@@ -320,11 +320,6 @@ def test_a_container_runtimes_resolv_conf_is_written_with_a_warning() -> None:
     assert "container runtime at each start" in node.warnings[0]
 
 
-def test_servers_of_one_interface_need_a_manager() -> None:
-    with pytest.raises(StateError, match="servers of ens224 alone"):
-        Node().run(resolver=resolver(servers=("10.100.0.53",), interface="ens224"))
-
-
 def test_a_forwarding_loop_is_told_by_the_kubelets_configuration() -> None:
     node = Node()
     node.files[system_target.KUBELET_CONFIGS[0]] = FileState("clusterDNS:\n- 10.96.0.10\n")

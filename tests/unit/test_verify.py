@@ -68,10 +68,11 @@ def test_a_plan_that_was_carried_out_has_no_problems() -> None:
 
 def test_what_is_not_there_is_named_with_what_is_there_instead() -> None:
     found = ROUTE._replace(next_hops=(NextHop("ens224", "10.100.0.2"),))
-    assert check(state(NIC), state(NIC, found), change(None, ROUTE)) == [
+    (problem,) = check(state(NIC), state(NIC, found), change(None, ROUTE))
+    assert problem == (
         "route 10.200.0.0/16 via 10.100.0.1 dev ens224 metric 100 is not there; found "
         "route 10.200.0.0/16 via 10.100.0.2 dev ens224 metric 100"
-    ]
+    )
     target = Target(routes={ROUTE.key: (ROUTE, (), "routes[3]")})
     assert verify(target, Plan((change(None, ROUTE),), {}), state(), state())[0].startswith("routes[3]: route 10.200")
 

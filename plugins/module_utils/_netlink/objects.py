@@ -14,15 +14,15 @@ from __future__ import annotations
 import typing as t
 
 # Raw netlink attributes that are carried along untouched: (attribute type, payload) in the kernel's order.
-Raw = t.Tuple[t.Tuple[int, bytes], ...]
+Raw = tuple[tuple[int, bytes], ...]
 # RTA_METRICS: (RTAX_* number, value); a number but for RTAX_CC_ALGO, which is raw bytes.
-Metrics = t.Tuple[t.Tuple[int, t.Union[int, bytes]], ...]
+Metrics = tuple[tuple[int, t.Union[int, bytes]], ...]
 # An inclusive range (ports, uids).
-Range = t.Tuple[int, int]
+Range = tuple[int, int]
 
-RouteKey = t.Tuple[int, int, str, t.Optional[str], int, int]
-RuleKey = t.Tuple[t.Any, ...]
-AddressKey = t.Tuple[str, int, str, int, t.Optional[str]]
+RouteKey = tuple[int, int, str, t.Optional[str], int, int]
+RuleKey = tuple[t.Any, ...]
+AddressKey = tuple[str, int, str, int, t.Optional[str]]
 
 
 class NextHop(t.NamedTuple):

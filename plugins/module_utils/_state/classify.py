@@ -12,7 +12,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.addr import contains
-from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import KUBENODE_PROTOCOL, protocol_name
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import (
+    KUBENODE_PROTOCOL,
+    protocol_name,
+)
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Route, Rule
 from ansible_collections.kubenode.network.plugins.module_utils._state.cni import Networks
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import Owned, Record
@@ -61,17 +64,17 @@ class Classifier:
         for hop in route.next_hops:
             network = self.networks.devices.get(hop.interface or "")
             if network is not None:
-                return OTHER, "%s (device %s)" % (network, hop.interface)
+                return OTHER, f"{network} (device {hop.interface})"
         if route.protocol not in _BOOT_STATIC:
             who = "the kernel" if route.protocol == _KERNEL else protocol_name(route.protocol)
             return OTHER, "%s (protocol %d)" % (who, route.protocol)
         cidr = self._inside(route.destination)
         if cidr is not None:
-            return OTHER, "the cluster's network (destination within %s)" % cidr
+            return OTHER, f"the cluster's network (destination within {cidr})"
         user = self.networks.table_user(route.table)
         if user is not None:
             return OTHER, "%s (table %d)" % (user, route.table)
-        return OPERATOR, "an operator (protocol %s)" % protocol_name(route.protocol)
+        return OPERATOR, f"an operator (protocol {protocol_name(route.protocol)})"
 
     def rule(self, rule: Rule) -> tuple[str, str]:
         """(class, who): whose `rule` is, the second part in words for people."""
@@ -92,5 +95,5 @@ class Classifier:
             return OTHER, user
         cidr = self._inside(rule.source or rule.destination or "0.0.0.0/0")
         if cidr is not None:
-            return OTHER, "the cluster's network (%s)" % cidr
-        return OPERATOR, "an operator (protocol %s)" % protocol_name(rule.protocol)
+            return OTHER, f"the cluster's network ({cidr})"
+        return OPERATOR, f"an operator (protocol {protocol_name(rule.protocol)})"

@@ -149,7 +149,9 @@ def link_text(link: Link) -> str:
         words += [name, str(value)]
     if link.master:
         words += ["master", link.master]
-    words += ["mtu", str(link.mtu), "up" if link.up else "down"]
+    if link.mtu:
+        words += ["mtu", str(link.mtu)]
+    words.append("up" if link.up else "down")
     return " ".join(words)
 
 

@@ -38,6 +38,13 @@ BATCHED = frozenset(("address", "route", "rule"))
 # What a delete of something that is gone already is answered with.
 _GONE = frozenset((errno.ESRCH, errno.ENOENT, errno.EADDRNOTAVAIL, errno.ENODEV))
 _LOST_REPLIES = 3
+# Settings of all interfaces that set those of each: family and last parts of the keys.
+_CAUSES = {
+    "net.ipv4.ip_forward": ("ipv4", ("forwarding", "accept_redirects")),
+    "net.ipv4.conf.all.forwarding": ("ipv4", ("forwarding", "accept_redirects")),
+    "net.ipv6.conf.all.forwarding": ("ipv6", ("forwarding",)),
+    "net.ipv6.conf.all.disable_ipv6": ("ipv6", ("disable_ipv6",)),
+}
 _DAD_SECONDS = 5.0
 
 
@@ -281,10 +288,8 @@ class Executor:
         followers = {key: sysctl.read(key, self._root) for key in _followers(change.name, self._root)}
         sysctl.write(change.name, change.after, self._root)
         for key, old in followers.items():
-            new = sysctl.read(key, self._root)
-            # Journalled in front of their cause, so that the way back sets them after it.
-            if new != old and key != change.name:
-                self.done.append(Change("sysctl", key, old, new, change.owners, f"follows {change.name}"))
+            # In front of their cause, so that the way back sets them after it; also those that had the value already.
+            self.done.append(Change("sysctl", key, old, sysctl.read(key, self._root), (), f"follows {change.name}"))
 
     # --- links ---
 
@@ -359,14 +364,13 @@ class Executor:
 
 def _followers(key: str, root: str) -> list[str]:
     """Keys that the kernel sets along with one (inet_forward_change in net/ipv4/devinet.c, net/ipv6/addrconf.c)."""
-    if key in ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"):
-        family, leaves = "ipv4", ["forwarding", "accept_redirects"]
-    elif key in ("net.ipv6.conf.all.forwarding", "net.ipv6.conf.all.disable_ipv6"):
-        family, leaves = "ipv6", [key.rpartition(".")[2]]
-    else:
+    if key not in _CAUSES:
         return []
+    family, leaves = _CAUSES[key]
     names = sorted(os.listdir(os.path.join(root, "proc/sys/net", family, "conf")))
-    return ["net.{}.conf.{}.{}".format(family, name.replace(".", "/"), leaf) for name in names for leaf in leaves]
+    keys = ["net.{}.conf.{}.{}".format(family, name.replace(".", "/"), leaf) for name in names for leaf in leaves]
+    # The setting of all interfaces is the cause itself, and would undo what is given back to each.
+    return [key for key in keys if key not in _CAUSES]
 
 
 def _told_apart(changes: t.Sequence[Change], state: State) -> tuple[list[Change], list[Change]]:

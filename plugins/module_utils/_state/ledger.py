@@ -78,8 +78,8 @@ class Ledger:
         whose, who = self.classifier.rule(thing) if kind == "rule" else self.classifier.route(thing)
         if whose == OTHER:
             self.conflict(
-                "%s: %s is of %s and is not removed%s. Narrow the entry by giving more of its fields, or have its owner "
-                "take it away." % (spec.origin, text, who, hint)
+                f"{spec.origin}: {text} is of {who} and is not removed{hint}. Narrow the entry by giving more of its fields, or have its owner "
+                "take it away."
             )
             return
         record = record_of(self.before, kind, thing)
@@ -88,14 +88,20 @@ class Ledger:
         strangers = [owner for owner in owners if owner != spec.owner]
         if strangers:
             self.warnings.append(
-                "%s removes %s, which %s declared; that declaration brings it back when it is applied again."
-                % (spec.origin, text, " and ".join(strangers))
+                "{} removes {}, which {} declared; that declaration brings it back when it is applied again.".format(
+                    spec.origin, text, " and ".join(strangers)
+                )
             )
         owners = owners or ((spec.owner,) if spec.owner else ())
         self.delete(kind, thing, text, owners, "absent" if whose == OURS else "absent, of " + who)
 
-    def prune(self, kind: str, declared: t.Container[t.Any], standing: t.Mapping[t.Any, t.Iterable[t.Any]],
-              describe: t.Callable[[t.Any], str]) -> None:
+    def prune(
+        self,
+        kind: str,
+        declared: t.Container[t.Any],
+        standing: t.Mapping[t.Any, t.Iterable[t.Any]],
+        describe: t.Callable[[t.Any], str],
+    ) -> None:
         """Take away what owners no longer list and we made; what was there before them stays."""
         for key, record in self.let_go(kind, declared):
             if (kind, key) in self.gone:
@@ -105,8 +111,9 @@ class Ledger:
                     self.delete(kind, thing, describe(thing), record.owners, "pruned")
                 elif not record.made:
                     self.warnings.append(
-                        "%s was there before %s declared it; it stays, and belongs to nobody here now."
-                        % (describe(thing), " and ".join(record.owners))
+                        "{} was there before {} declared it; it stays, and belongs to nobody here now.".format(
+                            describe(thing), " and ".join(record.owners)
+                        )
                     )
 
     def conflict(self, text: str) -> None:

@@ -23,7 +23,6 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects 
     RuleKey,
 )
 
-
 # Where our route protocol gets its name, so that `ip route` shows `proto kubenode` (iproute2's lib/rt_names.c).
 PROTOCOLS_PATH = "/etc/iproute2/rt_protos.d/kubenode.conf"
 
@@ -140,7 +139,6 @@ class ResolverSpec(t.NamedTuple):
     servers: tuple[str, ...] | None = None
     search: tuple[str, ...] | None = None
     options: tuple[str, ...] | None = None
-    interface: str | None = None
 
 
 class HostSpec(t.NamedTuple):
@@ -273,7 +271,7 @@ class Record(t.NamedTuple):
 
 
 # (kind, identity) -> Record; identity is the object's ``key`` for kernel objects, the name for the others.
-Owned = t.Dict[t.Tuple[str, t.Any], Record]
+Owned = dict[tuple[str, t.Any], Record]
 
 
 # --- the way from one to the other ---------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ networks on the main table. With ``forwarded`` the replies of pods follow, by a 
 
 from __future__ import annotations
 
-
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.addr import canonical_prefix
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Address
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import (
@@ -59,8 +58,9 @@ def spell_out(
         spec = spec._replace(interface=interface)
         if interface not in target.links and interface not in state.links:
             raise StateError(
-                "%s: this node has no interface '%s'; it has %s."
-                % (spec.origin, spec.interface, ", ".join(sorted(state.links)))
+                "{}: this node has no interface '{}'; it has {}.".format(
+                    spec.origin, spec.interface, ", ".join(sorted(state.links))
+                )
             )
         table = _table(spec, names, taken, tables)
         for family, field, bits in _FAMILIES:
@@ -106,9 +106,11 @@ def _table(spec: MultiNicSpec, names: Names, taken: set[int], tables: list[Table
     if number is None:
         number = next((number for number in TABLES if number not in taken), None)
         if number is None:
-            raise StateError("%s: all tables from %d to %d are taken; give table." % (spec.origin, TABLES[0], TABLES[-1]))
+            raise StateError(
+                "%s: all tables from %d to %d are taken; give table." % (spec.origin, TABLES[0], TABLES[-1])
+            )
     taken.add(number)
-    purpose = "replies of %s (multi_nic)" % spec.interface
+    purpose = f"replies of {spec.interface} (multi_nic)"
     if not any(table.name == name for table in tables):
         tables.append(TableSpec(spec.owner, spec.origin, number, name, purpose))
     return number

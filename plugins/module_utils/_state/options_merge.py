@@ -91,7 +91,7 @@ def _one_resolver(resolvers: list[ResolverSpec]) -> ResolverSpec | None:
         return None
     whole = resolvers[0]
     for spec in resolvers[1:]:
-        for name in ("servers", "search", "options", "interface"):
+        for name in ("servers", "search", "options"):
             known, value = getattr(whole, name), getattr(spec, name)
             if value is not None and known is not None and known != value:
                 _contradict(whole, spec, f"{name} of the resolver differ")

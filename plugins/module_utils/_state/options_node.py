@@ -17,7 +17,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
     TableSpec,
 )
 
-RESOLVER_KEYS = frozenset(("servers", "search", "options", "interface"))
+RESOLVER_KEYS = frozenset(("servers", "search", "options"))
 RESOLVER_ALIASES = {"server": "servers"}
 HOST_KEYS = frozenset(("address", "names"))
 TABLE_KEYS = frozenset(("id", "name", "purpose"))
@@ -36,7 +36,6 @@ def parse_resolver(value: v.Entry, owner: str | None, origin: str, warn: v.Warni
     """None where nothing is said of servers, search and options. A key that is missing keeps, an empty list clears."""
     at = f"{origin}." if origin else ""
     entry = v.tidy(value, RESOLVER_KEYS, RESOLVER_ALIASES, origin or "resolver")
-    interface = v.interface(entry["interface"], f"{at}interface") if "interface" in entry else None
     servers = search = options = None
     if "servers" in entry:
         given = v.strings(entry["servers"], f"{at}servers", "an address")
@@ -50,10 +49,8 @@ def parse_resolver(value: v.Entry, owner: str | None, origin: str, warn: v.Warni
             [_option(item, f"{at}options[{i}]", warn) for i, item in enumerate(given)], f"{at}options", warn
         )
     if servers is None and search is None and options is None:
-        if interface is not None:
-            v.fail(f"{at}interface", interface, "servers, search or options beside it")
         return None
-    return ResolverSpec(owner, origin or "resolver", servers, search, options, interface)
+    return ResolverSpec(owner, origin or "resolver", servers, search, options)
 
 
 def _once(items: list[str], where: str, warn: v.Warnings) -> tuple[str, ...]:

@@ -49,7 +49,10 @@ def plan(
     """
     ledger = Ledger(state, target, owned, Classifier(owned, networks), on_conflict)
     if target.links or target.absent_links or target.prune:
-        from ansible_collections.kubenode.network.plugins.module_utils._state.plan_links import plan_addresses, plan_links
+        from ansible_collections.kubenode.network.plugins.module_utils._state.plan_links import (
+            plan_addresses,
+            plan_links,
+        )
 
         plan_links(ledger)
         plan_addresses(ledger)
@@ -123,9 +126,8 @@ def _managed(ledger: Ledger) -> None:
     if found:
         raise StateError(
             "\n".join(
-                "Interface %s is managed by %s, and this release changes only NICs that no manager owns (wanted: %s). "
-                "Configure it with %s, or take the NIC out of its hands."
-                % (name, ledger.state.managers[name], ", ".join(names[:3]) + (" ..." if names[3:] else ""),
+                "Interface {} is managed by {}, and this release changes only NICs that no manager owns (wanted: {}). "
+                "Configure it with {}, or take the NIC out of its hands.".format(name, ledger.state.managers[name], ", ".join(names[:3]) + (" ..." if names[3:] else ""),
                    ledger.state.managers[name])
                 for name, names in sorted(found.items())
             )

@@ -48,13 +48,14 @@ def _check_in_place(ledger: Ledger, found: Link, wanted: Link) -> None:
     """What makes a link what it is (VLAN id, lower device, VRF table) is not changed under its users' feet."""
     fixed = {"vlan": ("id", "protocol"), "vrf": ("table",), "bond": ("mode",)}.get(found.kind, ())
     before, after = dict(found.data), dict(wanted.data)
-    differing = ["%s %s -> %s" % (key, before.get(key), after.get(key)) for key in fixed if before.get(key) != after.get(key)]
+    differing = [f"{key} {before.get(key)} -> {after.get(key)}" for key in fixed if before.get(key) != after.get(key)]
     if found.parent != wanted.parent:
-        differing.append("base interface %s -> %s" % (found.parent, wanted.parent))
+        differing.append(f"base interface {found.parent} -> {wanted.parent}")
     if differing:
         ledger.conflict(
-            "Interface %s cannot be changed in place: %s. Remove it first (state: absent), then declare it anew."
-            % (found.name, ", ".join(differing))
+            "Interface {} cannot be changed in place: {}. Remove it first (state: absent), then declare it anew.".format(
+                found.name, ", ".join(differing)
+            )
         )
 
 
@@ -71,7 +72,7 @@ def _absent(ledger: Ledger, name: str, owners: tuple[str, ...]) -> None:
     _unconfigure(ledger, name, owners)
     users = _strangers(ledger, name)
     if users:
-        ledger.warnings.append("Interface %s stays up: %s uses it." % (name, " and ".join(users)))
+        ledger.warnings.append("Interface {} stays up: {} uses it.".format(name, " and ".join(users)))
     elif found.up:
         ledger.change("link", name, found, found._replace(up=False), owners, "absent")
 
@@ -81,7 +82,9 @@ def _unconfigure(ledger: Ledger, name: str, owners: tuple[str, ...]) -> None:
         for route in routes:
             if any(hop.interface == name for hop in route.next_hops) and ledger.classifier.route(route)[0] == OURS:
                 if ("route", route.key) not in ledger.gone and route.key not in ledger.target.routes:
-                    from ansible_collections.kubenode.network.plugins.module_utils._state.plan_routes import describe_route
+                    from ansible_collections.kubenode.network.plugins.module_utils._state.plan_routes import (
+                        describe_route,
+                    )
 
                     ledger.forget("route", route.key)
                     ledger.delete("route", route, describe_route(route), owners, "absent")
@@ -103,9 +106,9 @@ def _strangers(ledger: Ledger, name: str) -> list[str]:
             if route.protocol != _KERNEL and any(hop.interface == name for hop in route.next_hops):
                 kind, who = ledger.classifier.route(route)
                 if kind != OURS:
-                    found.append("route %s of %s" % (route.destination, who))
-    found.extend("port %s" % link.name for link in ledger.state.links.values() if link.master == name)
-    found.extend("%s on top" % link.name for link in ledger.state.links.values() if link.parent == name)
+                    found.append(f"route {route.destination} of {who}")
+    found.extend(f"port {link.name}" for link in ledger.state.links.values() if link.master == name)
+    found.extend(f"{link.name} on top" for link in ledger.state.links.values() if link.parent == name)
     return found
 
 
@@ -117,8 +120,9 @@ def _delete(ledger: Ledger, name: str, owners: tuple[str, ...], reason: str) -> 
     ]
     if users:
         ledger.conflict(
-            "Interface %s is ours to delete, but others use it: %s. Take these away first."
-            % (name, ", ".join(users))
+            "Interface {} is ours to delete, but others use it: {}. Take these away first.".format(
+                name, ", ".join(users)
+            )
         )
         return
     _unconfigure(ledger, name, owners)
@@ -126,9 +130,20 @@ def _delete(ledger: Ledger, name: str, owners: tuple[str, ...], reason: str) -> 
 
 
 def _goes_too(ledger: Ledger, user: str) -> bool:
-    other = user.split(" ")[1] if user.startswith("port ") else user.split(" ")[0]
+    other = user.split(" ")[1] if user.startswith("port ") else user.split(" ", maxsplit=1)[0]
     # A port is set free by the deletion of its master; a link on top must be ours and go in the same run.
-    return user.startswith("port ") or other in ledger.target.absent_links
+    return user.startswith("port ") or other in ledger.target.absent_links or _let_go(ledger, other)
+
+
+def _let_go(ledger: Ledger, name: str) -> bool:
+    record = ledger.before.get(("link", name))
+    return (
+        record is not None
+        and record.made
+        and bool(record.owners)
+        and name not in ledger.target.links
+        and all((owner, "link") in ledger.pruned for owner in record.owners)
+    )
 
 
 # --- addresses -----------------------------------------------------------------------------------------------------------
@@ -163,5 +178,5 @@ def _unlisted(ledger: Ledger, address: Address, exact: bool) -> None:
         ledger.delete("address", address, describe_address(address), (), "addresses_exact")
     else:
         ledger.warnings.append(
-            "The address %s is not in the declaration and stays; addresses_exact: true would remove it." % describe_address(address)
+            f"The address {describe_address(address)} is not in the declaration and stays; addresses_exact: true would remove it."
         )

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import KUBENODE_PROTOCOL
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import NextHop, Route
 from ansible_collections.kubenode.network.plugins.module_utils._state.classify import OPERATOR, OTHER, OURS
@@ -80,20 +78,24 @@ def _contested(ledger: Ledger, found: tuple[Route, ...], wanted: Route, owners: 
         mine = classes[0][0] == OURS
         ledger.declare("route", key, wanted, owners, True)
         ledger.change(
-            "route", describe_route(wanted), found[0], wanted, owners, "" if mine else "replaces that of " + classes[0][1]
+            "route",
+            describe_route(wanted),
+            found[0],
+            wanted,
+            owners,
+            "" if mine else "replaces that of " + classes[0][1],
         )
         return
     others = "; ".join(
-        "%s of %s" % (describe_route(route), who) for route, (kind, who) in zip(found, classes) if kind != OURS
+        f"{describe_route(route)} of {who}" for route, (kind, who) in zip(found, classes) if kind != OURS
     )
     way_out = "Choose another metric or table"
     if len(found) == 1 and classes[0][0] == OPERATOR:
         way_out += ", remove it, or set on_conflict: replace"
     default = wanted.destination.endswith("/0") and wanted.table in _RESERVED_TABLES
     ledger.conflict(
-        "%s: %s stands in the way of %s: the kernel tells them apart by destination, table, tos and metric only, which are "
-        "equal.%s %s."
-        % (
+        "{}: {} stands in the way of {}: the kernel tells them apart by destination, table, tos and metric only, which are "
+        "equal.{} {}.".format(
             origin,
             others,
             describe_route(wanted),
@@ -162,7 +164,7 @@ def _same_hop(spec: NextHopSpec, found: NextHop) -> bool:
 def _says_the_same(spec: RouteSpec, wanted: Route) -> bool:
     """Whether a matching absent entry names all that the declared route does: then only one of them can be meant.
 
-    A wider one is how NMState changes a route: what it matches goes, what is declared comes.
+    A wider one in the same document is how NMState changes a route: what it matches goes, what is declared comes.
     """
     return (
         spec.destination is not None
@@ -177,12 +179,12 @@ def _absent(ledger: Ledger) -> None:
     patterns = ledger.target.absent_routes
     if not patterns:
         return
-    for wanted, _owners, origin in ledger.target.routes.values():
+    for wanted, owners, origin in ledger.target.routes.values():
         for spec in patterns:
-            if matches(spec, wanted) and _says_the_same(spec, wanted):
+            another = spec.owner is not None and spec.owner not in owners
+            if matches(spec, wanted) and (another or _says_the_same(spec, wanted)):
                 ledger.conflict(
-                    "%s and %s contradict each other: %s is declared by the first and removed by the second."
-                    % (origin, spec.origin, describe_route(wanted))
+                    f"{origin} and {spec.origin} contradict each other: {describe_route(wanted)} is declared by the first and removed by the second."
                 )
     for routes in ledger.state.routes.values():
         for route in routes:

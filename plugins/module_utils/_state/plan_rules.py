@@ -100,8 +100,8 @@ def _in_the_way(ledger: Ledger, wanted: Rule, found: t.Sequence[Rule], origin: s
             continue
         way_out = ", remove it, or set on_conflict: replace" if kind == OPERATOR else ""
         ledger.conflict(
-            "%s: %s of %s has the same selectors and priority as %s; the kernel would only ever take the first. Choose "
-            "another priority%s." % (origin, describe_rule(rule), who, describe_rule(wanted), way_out)
+            f"{origin}: {describe_rule(rule)} of {who} has the same selectors and priority as {describe_rule(wanted)}; the kernel would only ever take the first. Choose "
+            f"another priority{way_out}."
         )
     return old
 
@@ -111,21 +111,25 @@ def _check_numbers(ledger: Ledger, wanted: Rule, origin: str) -> None:
     user = networks.priority_user(wanted.priority)
     if user is not None:
         ledger.conflict(
-            "%s: rule priority %d is used by %s on this node; choose another priority." % (origin, wanted.priority, user)
+            "%s: rule priority %d is used by %s on this node; choose another priority."
+            % (origin, wanted.priority, user)
         )
     if wanted.fwmark:
         user = networks.mark_user(wanted.fwmark & wanted.fwmask)
         if user is not None:
             ledger.conflict(
-                "%s: fwmark %#x/%#x overlaps with the mark bits of %s; choose other bits."
-                % (origin, wanted.fwmark, wanted.fwmask, user)
+                f"{origin}: fwmark {wanted.fwmark:#x}/{wanted.fwmask:#x} overlaps with the mark bits of {user}; choose other bits."
             )
 
 
 def warn_of_empty_tables(ledger: Ledger, tables: set[tuple[int, int]]) -> None:
     """`tables`: (family, table) that hold a route once the plan is carried out."""
     for wanted, _owners, origin, _given in ledger.target.rules:
-        if wanted.action == "lookup" and wanted.table not in _MAIN_TABLES and (wanted.family, wanted.table) not in tables:
+        if (
+            wanted.action == "lookup"
+            and wanted.table not in _MAIN_TABLES
+            and (wanted.family, wanted.table) not in tables
+        ):
             ledger.warnings.append(
                 "%s: the rule looks up table %d, which holds no %s route: the kernel goes on with the next rule."
                 % (origin, wanted.table, "IPv6" if wanted.family == 10 else "IPv4")
@@ -158,8 +162,7 @@ def _absent(ledger: Ledger) -> None:
         for spec in patterns:
             if matches(spec, wanted) and (given or spec.priority is None):
                 ledger.conflict(
-                    "%s and %s contradict each other: the rule %s is declared by the first and removed by the second."
-                    % (origin, spec.origin, describe_rule(wanted))
+                    f"{origin} and {spec.origin} contradict each other: the rule {describe_rule(wanted)} is declared by the first and removed by the second."
                 )
     for rules in ledger.state.rules.values():
         for rule in rules:

@@ -63,12 +63,13 @@ def check(
         new = after.lookup(w.family, w.address, w.source)
         if not old.same_way(new):
             refused.append(
-                "The change would move %s%s: now %s, then %s (by %s)."
-                % (w.what, " (%s)" % w.text if w.text else "", _way(old), _way(new), _culprit(changes, new, old))
+                "The change would move {}{}: now {}, then {} (by {}).".format(
+                    w.what, f" ({w.text})" if w.text else "", _way(old), _way(new), _culprit(changes, new, old)
+                )
             )
     for what, _address, own in peers:
         if own is not None and _has(state, own) and not _has(after_state, own):
-            refused.append("The change would remove %s, this node's own address of the connection to %s." % (own, what))
+            refused.append(f"The change would remove {own}, this node's own address of the connection to {what}.")
     if refused:
         raise StateError(
             "Refused, nothing was changed: it would cut off or move a protected path.\n"
@@ -98,7 +99,7 @@ def _watched(
         watched.append(Watched("the path to " + what, family, value, None, address))
     if defaults:
         for family, name in ((AF_INET, "IPv4"), (AF_INET6, "IPv6")):
-            watched.append(Watched("the %s default route in use" % name, family, None, None, ""))
+            watched.append(Watched(f"the {name} default route in use", family, None, None, ""))
     for cidr in protect:
         where = prefix(cidr)
         for point in _boundaries(where, changes):
@@ -136,7 +137,7 @@ def _way(answer: Answer | None) -> str:
     if not answer.hops:
         return answer.type
     hops = sorted(
-        "%sdev %s" % ("via %s " % gateway if gateway else "", interface or "?") for interface, gateway in answer.hops
+        "{}dev {}".format(f"via {gateway} " if gateway else "", interface or "?") for interface, gateway in answer.hops
     )
     return (answer.type + " " if answer.type != "unicast" else "") + " and ".join(hops)
 
@@ -180,6 +181,7 @@ def check_collateral(ledger: Ledger) -> None:
                 from ansible_collections.kubenode.network.plugins.module_utils._state.plan_routes import describe_route
 
                 ledger.conflict(
-                    "%s would make the kernel drop %s of %s. Move that route first."
-                    % (" and ".join(change.name for change in removals), describe_route(route), who)
+                    "{} would make the kernel drop {} of {}. Move that route first.".format(
+                        " and ".join(change.name for change in removals), describe_route(route), who
+                    )
                 )

@@ -62,14 +62,14 @@ class Names:
         if len(exact) == 1:
             return exact[0].name
         if not exact:
-            known = ", ".join(sorted("%s %s" % (link.name, link.mac) for link in self.state.links.values() if link.mac))
+            known = ", ".join(sorted(f"{link.name} {link.mac}" for link in self.state.links.values() if link.mac))
             raise StateError(
-                "%s: no interface of this node has the MAC address %s; it has %s. Correct mac_address, or the host "
-                "that it was written for." % (spec.origin, wanted, known)
+                f"{spec.origin}: no interface of this node has the MAC address {wanted}; it has {known}. Correct mac_address, or the host "
+                "that it was written for."
             )
         raise StateError(
-            "%s: several interfaces have the MAC address %s (%s); name the one that is meant instead of "
-            "identifier mac-address." % (spec.origin, wanted, ", ".join(sorted(link.name for link in exact)))
+            "{}: several interfaces have the MAC address {} ({}); name the one that is meant instead of "
+            "identifier mac-address.".format(spec.origin, wanted, ", ".join(sorted(link.name for link in exact)))
         )
 
     def link(self, name: str) -> str:
@@ -84,8 +84,8 @@ class Names:
         number = self.tables.get(table)
         if number is None:
             raise StateError(
-                "%s: the routing table '%s' has no number on this node; known names are %s. Use the number, or declare "
-                "the name with the option tables." % (origin, table, ", ".join(sorted(self.tables)) or "none")
+                "{}: the routing table '{}' has no number on this node; known names are {}. Use the number, or declare "
+                "the name with the option tables.".format(origin, table, ", ".join(sorted(self.tables)) or "none")
             )
         return number
 
@@ -204,17 +204,17 @@ def _agree(said: dict[tuple[str, str], tuple[t.Any, str]], name: str, field: str
     before = said.setdefault((name, field), (value, origin))
     if before[0] != value:
         raise StateError(
-            "%s and %s contradict each other: %s of %s is %s in the first and %s in the second."
-            % (before[1], origin, field, name, before[0], value)
+            f"{before[1]} and {origin} contradict each other: {field} of {name} is {before[0]} in the first and {value} in the second."
         )
 
 
 def _new_link(spec: InterfaceSpec, name: str, state: State) -> Link:
     if spec.type not in CREATABLE:
         raise StateError(
-            "%s: this node has no interface '%s'; it has %s. Correct the name, find the NIC by its MAC address "
-            "(identifier: mac-address), or give a type that can be made (%s)."
-            % (spec.origin, spec.name, ", ".join(sorted(state.links)), ", ".join(CREATABLE))
+            "{}: this node has no interface '{}'; it has {}. Correct the name, find the NIC by its MAC address "
+            "(identifier: mac-address), or give a type that can be made ({}).".format(
+                spec.origin, spec.name, ", ".join(sorted(state.links)), ", ".join(CREATABLE)
+            )
         )
     return Link(name=name, index=0, mtu=0, kind=spec.type, up=True)
 
@@ -230,9 +230,10 @@ def _check_kind(spec: InterfaceSpec, name: str, found: Link | None) -> None:
         right = found.kind == spec.type
     if not right:
         raise StateError(
-            "%s: interface %s is of kind %s on this node, not %s. A link is never made anew in place of another kind; "
-            "correct the type or use another name."
-            % (spec.origin, name, found.kind or ("loopback" if name == "lo" else "ethernet"), spec.type)
+            "{}: interface {} is of kind {} on this node, not {}. A link is never made anew in place of another kind; "
+            "correct the type or use another name.".format(
+                spec.origin, name, found.kind or ("loopback" if name == "lo" else "ethernet"), spec.type
+            )
         )
 
 
@@ -248,10 +249,10 @@ def _ports(
     for port in ports:
         link, owners = wanted.get(port, (state.links.get(port), ()))
         if link is None or port in absent:
-            raise StateError("%s: its port '%s' is not an interface of this node, nor declared." % (spec.origin, port))
+            raise StateError(f"{spec.origin}: its port '{port}' is not an interface of this node, nor declared.")
         if link.master not in (None, master):
             raise StateError(
-                "%s: its port %s belongs to %s; take it out of %s first." % (spec.origin, port, link.master, link.master)
+                f"{spec.origin}: its port {port} belongs to {link.master}; take it out of {link.master} first."
             )
         wanted[port] = (link._replace(master=master), owners_of(*owners, spec.owner))
     for link in state.links.values():
@@ -282,14 +283,11 @@ def _addresses(
             listed[(name, family)] = desired.addresses_exact
             for text, length in addresses:
                 host = family == AF_INET and text.startswith("127.")
-                address = Address(
-                    name, family, text, length, scope=SCOPE_HOST if host else 0, flags=IFA_F_PERMANENT
-                )
+                address = Address(name, family, text, length, scope=SCOPE_HOST if host else 0, flags=IFA_F_PERMANENT)
                 other = places.setdefault(text, (name, spec.origin))
                 if other[0] != name:
                     raise StateError(
-                        "%s and %s: the address %s is declared on %s and on %s; an address belongs to one interface."
-                        % (other[1], spec.origin, text, other[0], name)
+                        f"{other[1]} and {spec.origin}: the address {text} is declared on {other[0]} and on {name}; an address belongs to one interface."
                     )
                 owners = wanted.get(address.key, (address, ()))[1]
                 wanted[address.key] = (address, owners_of(*owners, spec.owner))
@@ -300,7 +298,7 @@ def _addresses(
                 continue
             if place[0] != current.interface:
                 warnings.append(
-                    "The address %s is on %s already; it is now also on %s." % (current.address, current.interface, place[0])
+                    f"The address {current.address} is on {current.interface} already; it is now also on {place[0]}."
                 )
             elif current.key in wanted and not current.flags & IFA_F_PERMANENT:
                 raise StateError(

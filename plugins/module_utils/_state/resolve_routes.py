@@ -78,16 +78,16 @@ class _Links:
         interface = names.link(spec.interface) if spec.interface else None
         if interface is not None and not self.exists(interface):
             raise StateError(
-                "%s: next-hop interface '%s' is not an interface of this node; it has %s."
-                % (origin, spec.interface, ", ".join(sorted(self.state.links)))
+                "{}: next-hop interface '{}' is not an interface of this node; it has {}.".format(
+                    origin, spec.interface, ", ".join(sorted(self.state.links))
+                )
             )
         gateway = spec.gateway or None
         if gateway is not None:
             interface = self._reach(spec, gateway, interface, family, origin)
         if interface is not None and not self._up(interface):
             raise StateError(
-                "%s: next-hop interface %s is down, and the kernel takes no route over it. Declare it with state: up."
-                % (origin, interface)
+                f"{origin}: next-hop interface {interface} is down, and the kernel takes no route over it. Declare it with state: up."
             )
         return NextHop(interface, gateway, spec.weight, spec.on_link)
 
@@ -104,14 +104,13 @@ class _Links:
                 return device
         if interface is None:
             raise StateError(
-                "%s: the gateway %s is on no link of this node: no interface has an address of its network. Give "
+                f"{origin}: the gateway {gateway} is on no link of this node: no interface has an address of its network. Give "
                 "next_hop_interface (with on_link: true where the gateway lies outside the interface's networks)."
-                % (origin, gateway)
             )
         own = ", ".join(prefix for prefix, device in self.networks(family) if device == interface) or "none"
         raise StateError(
-            "%s: the gateway %s is not on the link of %s, whose networks are: %s. Correct the gateway, give %s an address "
-            "in the gateway's network, or set on_link: true." % (origin, gateway, interface, own, interface)
+            f"{origin}: the gateway {gateway} is not on the link of {interface}, whose networks are: {own}. Correct the gateway, give {interface} an address "
+            "in the gateway's network, or set on_link: true."
         )
 
 
@@ -155,8 +154,8 @@ def resolve_routes(
                 sources.update((a.family, a.address) for a, _owners in target.addresses.values())
             if (family, spec.source) not in sources:
                 raise StateError(
-                    "%s: the source %s is not an address of this node, and the kernel takes only its own. Declare it on an "
-                    "interface or leave source out." % (spec.origin, spec.source)
+                    f"{spec.origin}: the source {spec.source} is not an address of this node, and the kernel takes only its own. Declare it on an "
+                    "interface or leave source out."
                 )
         metric = spec.metric or 0
         scope = 0
@@ -194,19 +193,21 @@ def spare_the_cluster(cidrs: tuple[str, ...], target: Target) -> None:
         for route, _owners, origin in target.routes.values():
             if route.table == MAIN and contains(cidr, route.destination):
                 raise StateError(
-                    "%s: the route to %s lies in the cluster's network %s (cluster_cidrs), whose routes are the container "
-                    "network's. Choose another destination, or correct cluster_cidrs." % (origin, route.destination, cidr)
+                    f"{origin}: the route to {route.destination} lies in the cluster's network {cidr} (cluster_cidrs), whose routes are the container "
+                    "network's. Choose another destination, or correct cluster_cidrs."
                 )
         for address, _owners in target.addresses.values():
             if contains(cidr, address.address):
                 raise StateError(
-                    "The address %s of %s lies in the cluster's network %s (cluster_cidrs); nodes and pods must not share "
-                    "addresses. Correct the address or cluster_cidrs." % (address.address, address.interface, cidr)
+                    f"The address {address.address} of {address.interface} lies in the cluster's network {cidr} (cluster_cidrs); nodes and pods must not share "
+                    "addresses. Correct the address or cluster_cidrs."
                 )
 
 
 def _pattern(spec: RouteSpec, names: Names) -> RouteSpec:
-    hops = tuple([hop._replace(interface=names.link(hop.interface)) if hop.interface else hop for hop in spec.next_hops])
+    hops = tuple(
+        [hop._replace(interface=names.link(hop.interface)) if hop.interface else hop for hop in spec.next_hops]
+    )
     table = names.table(spec.table, spec.origin) if spec.table is not None else None
     return spec._replace(next_hops=hops, table=table)
 
@@ -225,7 +226,9 @@ def resolve_rules(
             continue
         for name in (iif, oif):
             if name and name != "lo" and name not in state.links and name not in target.links:
-                warnings.append("%s: there is no interface %s yet; the rule takes effect when it appears." % (spec.origin, name))
+                warnings.append(
+                    f"{spec.origin}: there is no interface {name} yet; the rule takes effect when it appears."
+                )
         action = spec.action or "lookup"
         rule = Rule(
             family=spec.family or AF_INET,
@@ -258,7 +261,6 @@ def resolve_rules(
             wanted[key] = (rule, owners_of(*other[1], spec.owner), other[2], other[3])
         else:
             raise StateError(
-                "%s and %s contradict each other: equal selectors and priority, but another table or action."
-                % (other[2], spec.origin)
+                f"{other[2]} and {spec.origin} contradict each other: equal selectors and priority, but another table or action."
             )
     return tuple(wanted.values()), tuple(absent)

@@ -69,6 +69,8 @@ def run_module(
         diff = module._diff  # noqa: SLF001
         result = execute(build(params), options, module.check_mode, form=Form(diff, "desired_state" in params))
     except StateError as error:
+        for warning in error.details.pop("warnings", ()):
+            module.warn(warning)
         module.fail_json(msg=error.message, **{**(extra or {}), **error.details})
     except NetlinkError as error:
         module.fail_json(msg=f"the kernel's network state could not be read: {error}", **(extra or {}))
@@ -112,6 +114,7 @@ def _run(desired: Desired, options: Options, check_mode: bool, root: str, form: 
                 _carry_out(result, desired, target, plan, state, owned, need, root)
             except StateError as error:
                 error.details.setdefault("plan", result["plan"])
+                error.details.setdefault("warnings", result["warnings"])
                 raise
         elif desired.paths:
             result["evidence"] = []
@@ -119,8 +122,8 @@ def _run(desired: Desired, options: Options, check_mode: bool, root: str, form: 
                 "The paths were not asked for: the kernel can only tell them once the changes of the plan are made."
             )
         return result
-    if plan.owned != owned and not check_mode:
-        records.save(plan.owned, root)
+    if not check_mode:
+        _record(plan.owned, owned, root)
     if desired.paths:
         result["evidence"] = _ask(desired, state)
     return result
@@ -193,8 +196,9 @@ def _carry_out(
     from ansible_collections.kubenode.network.plugins.module_utils._state.apply import Interrupts, apply, roll_back
     from ansible_collections.kubenode.network.plugins.module_utils._state.verify import verify
 
+    ahead = records.union(owned, plan.owned)
     with Interrupts() as interrupts:
-        records.save(records.union(owned, plan.owned), root)
+        _record(ahead, owned, root)
         try:
             done = apply(plan.changes, before, root, interrupts.check)
             try:
@@ -205,18 +209,25 @@ def _carry_out(
                     raise StateError(f"the node does not hold what was planned: {text}")  # noqa: TRY301
                 if desired.paths:
                     result["evidence"] = _ask(desired, after)
-                records.save(plan.owned, root)
+                _record(plan.owned, ahead, root)
                 interrupts.check()
             except (StateError, NetlinkError) as error:
                 raised = roll_back(done, before, root, str(error))
                 raised.details.update(error.details if isinstance(error, StateError) else {})
                 raise raised from error
-        except StateError as error:
-            if error.details.get("rolled_back"):
-                records.save(owned, root)
-            else:
-                records.save(records.union(owned, plan.owned), root)
+            except BaseException:
+                # A fault of ours is no reason to leave a node half changed.
+                roll_back(done, before, root, "")
+                raise
+        except BaseException as error:
+            left = isinstance(error, StateError) and not error.details.get("rolled_back", True)
+            records.save(ahead if left else owned, root)
             raise
+
+
+def _record(owned: Owned, written: Owned, root: str) -> None:
+    if owned != written:
+        records.save(owned, root)
 
 
 def _ask(desired: Desired, state: State) -> list[dict[str, t.Any]]:

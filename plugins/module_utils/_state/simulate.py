@@ -148,7 +148,8 @@ def _selected(rule: Rule, address: int | None, source: int | None) -> bool:
 
 def afterwards(state: State, changes: t.Iterable[Change]) -> State:
     """`state` with `changes` made, and what the kernel does on its own with addresses and links: connected and local
-    routes come with an address, and everything over a link goes when it goes down."""
+    routes come with an address, and everything over a link goes when it goes down.
+    """
     links, addresses = dict(state.links), dict(state.addresses)
     routes, rules = dict(state.routes), dict(state.rules)
 
@@ -196,7 +197,11 @@ def afterwards(state: State, changes: t.Iterable[Change]) -> State:
                         for c in connected_routes(before)
                     )
                     last = before.family == AF_INET and not any(a.family == AF_INET for a in others)
-                    over = last and route.family == AF_INET and any(h.interface == before.interface for h in route.next_hops)
+                    over = (
+                        last
+                        and route.family == AF_INET
+                        and any(h.interface == before.interface for h in route.next_hops)
+                    )
                     if dead or connected or over:
                         drop(route)
             if after is not None:
@@ -222,7 +227,8 @@ def afterwards(state: State, changes: t.Iterable[Change]) -> State:
 
 def connected_routes(address: t.Any) -> list[Route]:
     """The routes that the kernel makes for an address: its network in main (or nothing with noprefixroute), itself in
-    local (net/ipv4/fib_frontend.c fib_add_ifaddr, net/ipv6/addrconf.c)."""
+    local (net/ipv4/fib_frontend.c fib_add_ifaddr, net/ipv6/addrconf.c).
+    """
     family, start = number(address.peer or address.address)
     bits = 32 if family == AF_INET else 128
     length = address.prefix_length

@@ -44,7 +44,9 @@ def _family(state: State, owned: Owned, family: int, most: int) -> list[tuple[st
     rows = []
     shown: set[int] = set()
     for rule in rules:
-        if rule.action == "lookup" and (rule.table == _LOCAL or (not routes.get(rule.table) and rule.priority >= 32766)):
+        if rule.action == "lookup" and (
+            rule.table == _LOCAL or (not routes.get(rule.table) and rule.priority >= 32766)
+        ):
             continue
         left = _words(rule) + _owners(owned, "rule", rule)
         if rule.action != "lookup":
@@ -67,7 +69,9 @@ def _words(rule: Rule) -> str:
 
 def _table(routes: list[Route], owned: Owned, most: int) -> list[str]:
     # In the order in which a lookup prefers them: longest prefix, lowest metric.
-    routes = sorted(routes, key=lambda route: (-int(route.destination.rsplit("/", 1)[1]), route.destination, route.metric))
+    routes = sorted(
+        routes, key=lambda route: (-int(route.destination.rsplit("/", 1)[1]), route.destination, route.metric)
+    )
     lines = [route_text(route._replace(table=254)) + _owners(owned, "route", route) for route in routes[:most]]
     if len(routes) > most:
         lines.append("... and %d more" % (len(routes) - most))
@@ -76,4 +80,4 @@ def _table(routes: list[Route], owned: Owned, most: int) -> list[str]:
 
 def _owners(owned: Owned, kind: str, thing: t.Any) -> str:
     record = record_of(owned, kind, thing)
-    return " (%s)" % ", ".join(record.owners) if record is not None and record.owners else ""
+    return " ({})".format(", ".join(record.owners)) if record is not None and record.owners else ""

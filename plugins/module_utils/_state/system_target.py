@@ -186,11 +186,6 @@ def _resolver(desired: Desired, state: State, mine: Owned) -> Result:
         return {}, records, ()
     from ansible_collections.kubenode.network.plugins.module_utils._resolver import resolv_conf
 
-    if spec.interface is not None:
-        raise StateError(
-            f"{spec.origin}: servers of {spec.interface} alone: a plain {resolv_conf.PATH} has servers only for the "
-            "whole node; leave the interface out, or configure the manager that knows servers per interface"
-        )
     for part in ("servers", "search", "options"):
         value = getattr(spec, part)
         if value is not None:

@@ -131,6 +131,11 @@ def expected(before: State, changes: t.Iterable[Change]) -> State:
         elif kind in ("sysctl", "file"):
             parts[kind][change.name] = change.after
         elif kind in ("link", "address"):
+            if kind == "link" and change.after is None:
+                # Its ports are set free with it.
+                for name, link in parts["link"].items():
+                    if link.master == change.name:
+                        parts["link"][name] = link._replace(master=None)
             for value, present in ((change.before, False), (change.after, True)):
                 if value is not None:
                     key = value.name if kind == "link" else value.key
