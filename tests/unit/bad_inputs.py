@@ -418,4 +418,5 @@ BAD_INPUTS: list[Bad] = [
     Bad("static_routes", {"routes": [GOOD_ROUTE], "purge": True}, ("purge", "an owner")),
     Bad("route_rules", {"rules": [GOOD_RULE], "purge": True}, ("purge", "an owner")),
     Bad("interfaces", {"interfaces": [], "addresses_exact": "perhaps"}, ("addresses_exact",)),
+    Bad("network_state_info", {"include_foreign": "perhaps"}, ("include_foreign",)),
 ]  # fmt: skip
