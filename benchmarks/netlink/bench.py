@@ -86,7 +86,7 @@ class Bench:
 
         self._filled(10_000)
         ours, peer = measure.in_turns(self.rounds, lambda: self.codec_compare(10_000), self.ip_json)
-        name = "read and compare 10,000 routes, CPU against `ip -j route | json.load`"
+        name = "read and compare 10,000 routes, CPU against `ip -j route` into json.load"
         yield measure.Claim(name, ours.cpu / peer.cpu, 1.0)
 
         (made,) = measure.in_turns(1, lambda: self.codec_apply(100_000))

@@ -53,6 +53,8 @@ def test_parsing_never_changes_what_the_user_gave(bad: Bad) -> None:
     params = copy.deepcopy(bad.params)
     with_defaults = ArgumentSpecValidator(ARGUMENT_SPECS[bad.module]).validate(params)
     before = copy.deepcopy(with_defaults.validated_parameters)
+    if with_defaults.error_messages:
+        return
     try:
         desired_from_options(with_defaults.validated_parameters, bad.module)
     except StateError as error:
@@ -100,6 +102,7 @@ def test_every_option_of_every_module_has_a_wrong_input(module: str) -> None:
         ],
         "dns_resolver": [*options_node.RESOLVER_KEYS, *options_node.HOST_KEYS],
         "network_state": [*options_node.MULTI_NIC_KEYS, *options_node.TABLE_KEYS],
+        "network_state_info": [],
         "route_get_info": [*options_paths.PATH_KEYS, *options_paths.EXPECT_KEYS],
     }
     assert {*ARGUMENT_SPECS[module], *inside[module]} - refused_options(module) == set()
