@@ -53,8 +53,8 @@ def test_parsing_never_changes_what_the_user_gave(bad: Bad) -> None:
     params = copy.deepcopy(bad.params)
     with_defaults = ArgumentSpecValidator(ARGUMENT_SPECS[bad.module]).validate(params)
     before = copy.deepcopy(with_defaults.validated_parameters)
-    if with_defaults.error_messages:
-        return
+    if bad.module == "network_state_info":
+        return  # it declares nothing
     try:
         desired_from_options(with_defaults.validated_parameters, bad.module)
     except StateError as error:
