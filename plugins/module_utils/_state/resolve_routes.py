@@ -36,6 +36,7 @@ class _Links:
         self.target = target
         self.state = state
         self._networks: dict[int, list[tuple[str, str]]] | None = None
+        self._sources: set[tuple[int, str]] | None = None
         self._hops: dict[NextHopSpec, NextHop] = {}
 
     def exists(self, name: str) -> bool:
@@ -62,6 +63,13 @@ class _Links:
                 for family, prefixes in found.items()
             }
         return self._networks[family]
+
+    def sources(self) -> set[tuple[int, str]]:
+        """(family, address) of every address that the node has or shall have."""
+        if self._sources is None:
+            self._sources = {(a.family, a.address) for a in self.state.addresses.values()}
+            self._sources.update((a.family, a.address) for a, _owners in self.target.addresses.values())
+        return self._sources
 
     def declare(self, family: int, prefix: str, interface: str) -> None:
         """A declared route without a gateway makes its destination reachable for gateways of later entries."""
@@ -136,55 +144,70 @@ def resolve_routes(
     links = _Links(target, state)
     wanted: dict[t.Any, tuple[Route, tuple[str, ...], str]] = {}
     absent = []
-    sources: set[tuple[int, str]] | None = None
-    ordered = sorted(desired.routes, key=lambda spec: any(hop.gateway for hop in spec.next_hops))
-    for spec in ordered:
+    # Entries that differ in nothing but the destination are worked out once: ten thousand usually do.
+    alike: dict[t.Any, tuple[Route, tuple[str, ...]]] = {}
+    make = tuple.__new__
+    for spec in _leaned_on_first(desired.routes):
         if spec.absent:
             absent.append(_pattern(spec, names))
             continue
-        family = t.cast(int, spec.family)
+        kind = (spec.owner, spec.family, *spec[5:])
+        found = alike.get(kind)
+        if found is None:
+            found = alike[kind] = (_resolved(spec, links, names, target, state), owners_of(spec.owner))
+        like, owners = found
         destination = t.cast(str, spec.destination)
-        hops = tuple([links.hop(hop, names, spec.origin) for hop in spec.next_hops])
-        table = names.table(spec.table, spec.origin) if spec.table is not None else None
-        if table is None:
-            table = _default_table(hops, target, state)
-        if spec.source is not None:
-            if sources is None:
-                sources = {(a.family, a.address) for a in state.addresses.values()}
-                sources.update((a.family, a.address) for a, _owners in target.addresses.values())
-            if (family, spec.source) not in sources:
-                raise StateError(
-                    f"{spec.origin}: the source {spec.source} is not an address of this node, and the kernel takes "
-                    "only its own. Declare it on an interface or leave source out."
-                )
-        metric = spec.metric or 0
-        scope = 0
-        if family == AF_INET6:
-            metric = metric or IPV6_METRIC
-        elif hops and all(hop.gateway is None for hop in hops):
-            scope = SCOPE_LINK
-        metrics = spec.metrics
-        if spec.mtu is not None:
-            metrics = tuple(sorted(metrics + ((RTAX_MTU, spec.mtu),)))
-        route = Route(
-            family, table, destination, metric, hops, spec.type or "unicast", KUBENODE_PROTOCOL, scope, spec.tos or 0,
-            None, spec.source, metrics,
-        )  # fmt: skip
-        if hops and hops[0].gateway is None and hops[0].interface:
-            links.declare(family, destination, hops[0].interface)
-        key = route.key
+        route = make(Route, (*like[:2], destination, *like[3:]))
+        if like.next_hops and like.next_hops[0].gateway is None and like.next_hops[0].interface:
+            links.declare(like.family, destination, like.next_hops[0].interface)
+        key = (like.family, like.table, destination, like.source_prefix, like.tos, like.metric)
         other = wanted.get(key)
         if other is None:
-            wanted[key] = (route, owners_of(spec.owner), spec.origin)
+            wanted[key] = (route, owners, spec.origin)
         elif other[0] == route:
             wanted[key] = (route, owners_of(*other[1], spec.owner), other[2])
         else:
             raise StateError(
-                f"{other[2]} and {spec.origin} contradict each other: both are {destination} in table {table} with "
-                f"metric {metric}, with different next hops or attributes. Use one entry with next_hops for multipath, "
-                "or different metrics."
+                f"{other[2]} and {spec.origin} contradict each other: both are {destination} in table {route.table} with "
+                f"metric {route.metric}, with different next hops or attributes. Use one entry with next_hops for "
+                "multipath, or different metrics."
             )
     return wanted, tuple(absent)
+
+
+def _leaned_on_first(specs: tuple[RouteSpec, ...]) -> t.Iterable[RouteSpec]:
+    """Routes without a gateway make their destination reachable for the gateways of others: they come first."""
+    without = [spec for spec in specs if not (spec.next_hops and spec.next_hops[0].gateway)]
+    if not without:
+        return specs
+    return [*without, *(spec for spec in specs if spec.next_hops and spec.next_hops[0].gateway)]
+
+
+def _resolved(spec: RouteSpec, links: _Links, names: Names, target: Target, state: State) -> Route:
+    """The route that an entry declares, in the kernel's terms; its destination does not matter here."""
+    family = t.cast(int, spec.family)
+    hops = tuple([links.hop(hop, names, spec.origin) for hop in spec.next_hops])
+    table = names.table(spec.table, spec.origin) if spec.table is not None else None
+    if table is None:
+        table = _default_table(hops, target, state)
+    if spec.source is not None and (family, spec.source) not in links.sources():
+        raise StateError(
+            f"{spec.origin}: the source {spec.source} is not an address of this node, and the kernel takes "
+            "only its own. Declare it on an interface or leave source out."
+        )
+    metric = spec.metric or 0
+    scope = 0
+    if family == AF_INET6:
+        metric = metric or IPV6_METRIC
+    elif hops and all(hop.gateway is None for hop in hops):
+        scope = SCOPE_LINK
+    metrics = spec.metrics
+    if spec.mtu is not None:
+        metrics = tuple(sorted(metrics + ((RTAX_MTU, spec.mtu),)))
+    return Route(
+        family, table, "", metric, hops, spec.type or "unicast", KUBENODE_PROTOCOL, scope, spec.tos or 0, None,
+        spec.source, metrics,
+    )  # fmt: skip
 
 
 def spare_the_cluster(cidrs: tuple[str, ...], target: Target) -> None:
