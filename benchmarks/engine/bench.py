@@ -43,7 +43,9 @@ def claims(rounds: int, folder: str) -> t.Iterator[measure.Claim]:
     measure.fresh_network(*NETWORK)
     engine("set-up")
     ours, module, peer = measure.in_turns(rounds, lambda: engine("engine"), lambda: engine("module"), codec)
-    yield measure.Claim("observe and plan 10,000 routes with ownership, CPU against the codec", ours.cpu / peer.cpu, 3.0)
+    yield measure.Claim(
+        "observe and plan 10,000 routes with ownership, CPU against the codec", ours.cpu / peer.cpu, 3.0
+    )
     yield measure.Claim("the same from the options of static_routes", module.cpu / peer.cpu, 4.0)
     yield measure.Claim("the same, memory", module.rss, 80, " MiB")
 

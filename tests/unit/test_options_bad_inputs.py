@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
 from ansible_collections.kubenode.network.plugins.module_utils._state import (
     options_interfaces,
     options_kinds,
@@ -19,7 +20,6 @@ from ansible_collections.kubenode.network.plugins.module_utils._state import (
     options_routes,
     options_rules,
 )
-from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
 

@@ -168,8 +168,8 @@ def resolve_routes(
             wanted[key] = (route, owners_of(*other[1], spec.owner), other[2])
         else:
             raise StateError(
-                f"{other[2]} and {spec.origin} contradict each other: both are {destination} in table {route.table} with "
-                f"metric {route.metric}, with different next hops or attributes. Use one entry with next_hops for "
+                f"{other[2]} and {spec.origin} contradict each other: both are {destination} in table {route.table} "
+                f"with metric {route.metric}, with different next hops or attributes. Use one entry with next_hops for "
                 "multipath, or different metrics."
             )
     return wanted, tuple(absent)
