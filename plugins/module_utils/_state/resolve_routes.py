@@ -129,6 +129,35 @@ def _default_table(hops: tuple[NextHop, ...], target: Target, state: State) -> i
     return MAIN
 
 
+def _resolved(spec: RouteSpec, target: Target, state: State, links: _Links, names: Names) -> Route:
+    family = t.cast(int, spec.family)
+    hops = tuple([links.hop(hop, family, names, spec.origin) for hop in spec.next_hops])
+    table = names.table(spec.table, spec.origin) if spec.table is not None else None
+    if table is None:
+        table = _default_table(hops, target, state)
+    if spec.source is not None:
+        own = {(one.family, one.address) for one in state.addresses.values()}
+        own.update((one.family, one.address) for one, _owners in target.addresses.values())
+        if (family, spec.source) not in own:
+            raise StateError(
+                "%s: the source %s is not an address of this node, and the kernel takes only its own. Declare it on an "
+                "interface or leave source out." % (spec.origin, spec.source)
+            )
+    metric = spec.metric or 0
+    scope = 0
+    if family == AF_INET6:
+        metric = metric or IPV6_METRIC
+    elif hops and all(hop.gateway is None for hop in hops):
+        scope = SCOPE_LINK
+    metrics = spec.metrics
+    if spec.mtu is not None:
+        metrics = tuple(sorted(metrics + ((RTAX_MTU, spec.mtu),)))
+    return Route(
+        family, table, t.cast(str, spec.destination), metric, hops, spec.type or "unicast", KUBENODE_PROTOCOL, scope,
+        spec.tos or 0, None, spec.source, metrics,
+    )  # fmt: skip
+
+
 def resolve_routes(
     desired: Desired, target: Target, state: State, names: Names
 ) -> tuple[dict[t.Any, tuple[Route, tuple[str, ...], str]], tuple[RouteSpec, ...]]:
@@ -136,53 +165,43 @@ def resolve_routes(
     links = _Links(target, state)
     wanted: dict[t.Any, tuple[Route, tuple[str, ...], str]] = {}
     absent = []
-    sources: set[tuple[int, str]] | None = None
-    ordered = sorted(desired.routes, key=lambda spec: any(hop.gateway for hop in spec.next_hops))
-    for spec in ordered:
+    # Long lists differ in the destination and little else: all but it is worked out once.
+    alike: dict[t.Any, tuple[tuple[t.Any, ...], tuple[t.Any, ...], tuple[t.Any, ...], tuple[str, ...], str | None]] = {}
+    new = tuple.__new__
+    gateways: dict[tuple[NextHopSpec, ...], bool] = {}
+
+    def by_gateway(spec: RouteSpec) -> bool:
+        found = gateways.get(spec.next_hops)
+        if found is None:
+            found = gateways[spec.next_hops] = any(hop.gateway for hop in spec.next_hops)
+        return found
+
+    for spec in sorted(desired.routes, key=by_gateway):
         if spec.absent:
             absent.append(_pattern(spec, names))
             continue
-        family = t.cast(int, spec.family)
-        destination = t.cast(str, spec.destination)
-        hops = tuple([links.hop(hop, family, names, spec.origin) for hop in spec.next_hops])
-        table = names.table(spec.table, spec.origin) if spec.table is not None else None
-        if table is None:
-            table = _default_table(hops, target, state)
-        if spec.source is not None:
-            if sources is None:
-                sources = {(a.family, a.address) for a in state.addresses.values()}
-                sources.update((a.family, a.address) for a, _owners in target.addresses.values())
-            if (family, spec.source) not in sources:
-                raise StateError(
-                    f"{spec.origin}: the source {spec.source} is not an address of this node, and the kernel takes only its own. Declare it on an "
-                    "interface or leave source out."
-                )
-        metric = spec.metric or 0
-        scope = 0
-        if family == AF_INET6:
-            metric = metric or IPV6_METRIC
-        elif hops and all(hop.gateway is None for hop in hops):
-            scope = SCOPE_LINK
-        metrics = spec.metrics
-        if spec.mtu is not None:
-            metrics = tuple(sorted(metrics + ((RTAX_MTU, spec.mtu),)))
-        route = Route(
-            family, table, destination, metric, hops, spec.type or "unicast", KUBENODE_PROTOCOL, scope, spec.tos or 0,
-            None, spec.source, metrics,
-        )  # fmt: skip
-        if hops and hops[0].gateway is None and hops[0].interface:
-            links.declare(family, destination, hops[0].interface)
-        key = route.key
+        family, destination = spec.family, spec.destination
+        rest = (spec.owner, family, spec[5:])
+        known = alike.get(rest)
+        if known is None:
+            first = _resolved(spec, target, state, links, names)
+            device = first.next_hops[0].interface if first.next_hops and not first.next_hops[0].gateway else None
+            known = alike[rest] = first[1:2], first[3:], first.key[3:], owners_of(spec.owner), device
+        table, tail, key_tail, owners, device = known
+        route = new(Route, (family, *table, destination, *tail))
+        if device:
+            links.declare(t.cast(int, family), t.cast(str, destination), device)
+        key = (family, *table, destination, *key_tail)
         other = wanted.get(key)
         if other is None:
-            wanted[key] = (route, owners_of(spec.owner), spec.origin)
+            wanted[key] = (route, owners, spec.origin)
         elif other[0] == route:
             wanted[key] = (route, owners_of(*other[1], spec.owner), other[2])
         else:
             raise StateError(
                 "%s and %s contradict each other: both are %s in table %d with metric %d, with different next hops or "
                 "attributes. Use one entry with next_hops for multipath, or different metrics."
-                % (other[2], spec.origin, destination, table, metric)
+                % (other[2], spec.origin, destination, route.table, route.metric)
             )
     return wanted, tuple(absent)
 
