@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,22 @@ def test_the_list_then_nothing_to_do_in_one_execution(
     assert again.connections("w1") == 1
     assert kernel(lab, "w1") == after
     assert len(site(play, lab, DOCUMENTS / REMOVE, core=core).only("w1")["plan"]) == 1
+
+
+def pythons() -> list[str]:
+    """The oldest and the newest Python of nodes that are found here."""
+    command = [str(ROOT / "scripts" / "env"), "--pythons"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[1::2]
+    return [found[0], found[-1]]
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_the_list_with_another_python_on_the_node(new_lab: LabMaker, play: Player, tmp_path: Path, python: str) -> None:
+    lab = new_lab()
+    words = ("-e", f"ansible_python_interpreter={python}")
+    assert site(play, lab, whole_list(tmp_path), *words).only("w1")["changed"]
+    assert lab.pings("w1", "10.200.0.1")
+    assert site(play, lab, whole_list(tmp_path), *words).only("w1")["plan"] == []
 
 
 @pytest.mark.parametrize("core", CORES)
