@@ -28,7 +28,7 @@ import yaml  # noqa: E402
 
 ROOT = HERE.parent.parent
 TASKS = 10
-Task = t.Dict[str, t.Any]
+Task = dict[str, t.Any]
 
 ONE_ROUTE: Task = {
     "kubenode.network.static_routes": {
@@ -66,9 +66,7 @@ WHOLE_NODE: Task = {
                 ]
             },
             "route-rules": {"config": [{"ip-from": "172.16.0.0/24", "route-table": 100, "priority": 100}]},
-            "dns-resolver": {
-                "config": {"server": ["10.100.0.53", "10.100.0.54"], "search": ["internal.example.com"]}
-            },
+            "dns-resolver": {"config": {"server": ["10.100.0.53", "10.100.0.54"], "search": ["internal.example.com"]}},
         },
     }
 }
@@ -157,10 +155,14 @@ def claims(bench: Bench) -> t.Iterator[measure.Claim]:
     yield measure.Claim("tasks: 10,000 routes, no-op / an empty module's task with the same argument", ours / same, 3.0)
 
     hundred = many(100)
-    command = "ip route replace {{ item.destination }} via {{ item.next_hop_address }} dev {{ item.next_hop_interface }} table 1001"
+    hop = "via {{ item.next_hop_address }} dev {{ item.next_hop_interface }}"
+    command = f"ip route replace {{{{ item.destination }}}} {hop} table 1001"
     looped: Task = {"ansible.builtin.command": command, "loop": hundred}
     listed: Task = {
-        "kubenode.network.static_routes": {"owner": "hundred", "routes": [{**route, "table": 1002} for route in hundred]}
+        "kubenode.network.static_routes": {
+            "owner": "hundred",
+            "routes": [{**route, "table": 1002} for route in hundred],
+        }
     }
     bench.play(listed)()
     listed_cost, looped_cost = bench.task_costs(listed, looped, count=1, rounds=1)
@@ -168,7 +170,9 @@ def claims(bench: Bench) -> t.Iterator[measure.Claim]:
         f"100 routes: one task {1000 * listed_cost:.0f} ms, a loop of `ip route replace` {1000 * looped_cost:.0f} ms",
         file=sys.stderr,
     )
-    yield measure.Claim("tasks: 100 routes, one task / a loop of 100 `ip route replace`", listed_cost / looped_cost, 0.05)
+    yield measure.Claim(
+        "tasks: 100 routes, one task / a loop of 100 `ip route replace`", listed_cost / looped_cost, 0.05
+    )
 
 
 def main() -> int:

@@ -15,15 +15,15 @@ from ansible.template import trust_as_template
 from ansible_collections.kubenode.network.plugins.module_utils import _engine
 from ansible_collections.kubenode.network.plugins.plugin_utils import engine
 
-Path = t.Tuple[t.Union[str, int], ...]
+Path = tuple[t.Union[str, int], ...]
 
 
 class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         if self._task.async_val:
             raise AnsibleActionFail(
-                f"{self._task.action} does not run with async: the change and its confirmation are one task. Leave async and "
-                "poll out; the task takes a second."
+                f"{self._task.action} does not run with async: the change and its confirmation are one task. Leave "
+                "async and poll out; the task takes a second."
             )
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)

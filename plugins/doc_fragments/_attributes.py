@@ -20,7 +20,8 @@ attributes:
     details:
       - The plan of check mode is the plan of the run, made by the same code from the same reading of the kernel.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff
+      mode.
     support: full
     details:
       - The difference shows only the objects that the plan touches, in the terms of the options.
@@ -50,7 +51,8 @@ attributes:
     details:
       - This action does not modify state.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff mode.
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff
+      mode.
     support: N/A
     details:
       - This action does not modify state.

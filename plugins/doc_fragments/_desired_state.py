@@ -14,7 +14,6 @@ from ansible_collections.kubenode.network.plugins.doc_fragments._resolver import
 from ansible_collections.kubenode.network.plugins.doc_fragments._routes import routes
 from ansible_collections.kubenode.network.plugins.doc_fragments._rules import rules
 
-
 # NMState's bridge differs in its ports, which are mappings, and in the place of the spanning tree's options.
 BRIDGE = r"""bridge:
   description: What makes a bridge. What is left out keeps the kernel's value.
@@ -82,8 +81,10 @@ options:
   desired_state:
     description:
       - A desired state as in the C(desiredState) of a NodeNetworkConfigurationPolicy, or one whole policy.
-      - Of a whole policy C(metadata.name) is the owner of what it declares, and C(spec.nodeSelector) is compared with O(node_labels).
-      - One of O(desired_state), O(policies) and O(src) is given, or none of them where only what stands beside a document is declared.
+      - Of a whole policy C(metadata.name) is the owner of what it declares, and C(spec.nodeSelector) is compared with
+        O(node_labels).
+      - One of O(desired_state), O(policies) and O(src) is given, or none of them where only what stands beside a
+        document is declared.
       - A key that is not known here is an error that names it.
     type: dict
     suboptions:
@@ -126,7 +127,8 @@ options:
         aliases: [dns_resolver]
         suboptions:
           config:
-            description: What is written to the resolver's configuration. An empty mapping clears servers, search domains and options.
+            description: What is written to the resolver's configuration. An empty mapping clears servers, search
+              domains and options.
             type: dict
             suboptions:
 """

@@ -14,12 +14,14 @@ INTERFACE = r"""
 name:
   description:
     - Name of the interface, or one of its alternative names.
-    - With O({list}[].identifier=mac-address) it is a name for this entry, of any length, that routes and rules of the same task may use.
+    - With O({list}[].identifier=mac-address) it is a name for this entry, of any length, that routes and rules of the
+      same task may use.
   type: str
   required: true
 identifier:
   description:
-    - How the interface is found. V(name) by its name, V(mac-address) by O({list}[].mac_address), as names differ between machines.
+    - How the interface is found. V(name) by its name, V(mac-address) by O({list}[].mac_address), as names differ
+      between machines.
   type: str
   choices: [name, mac-address]
   default: name
@@ -32,14 +34,16 @@ mac_address:
 type:
   description:
     - Kind of the interface. One that does not exist yet is made, except V(ethernet), V(veth) and V(loopback).
-    - An existing interface of another kind is an error, it is never made anew. Without a type the kind is left as it is.
+    - An existing interface of another kind is an error, it is never made anew. Without a type the kind is left as it
+      is.
     - NMState's C(linux-bridge) and C(mac-vlan) are taken for V(bridge) and V(macvlan).
   type: str
   choices: [ethernet, dummy, vlan, bond, bridge, vrf, macvlan, veth, loopback]
 state:
   description:
     - V(up) and V(down) set the administrative state. Left out, it stays as it is.
-    - V(absent) removes an interface that this collection made. Any other one is left without our addresses, routes and rules,
+    - V(absent) removes an interface that this collection made. Any other one is left without our addresses, routes and
+      rules,
       but never deleted.
   type: str
   choices: [up, down, absent]
@@ -58,7 +62,8 @@ ipv4:
       type: bool
     addresses:
       description:
-        - The interface's static addresses. An empty list takes ours off. Addresses that are not ours stay, with a warning, unless
+        - The interface's static addresses. An empty list takes ours off. Addresses that are not ours stay, with a
+          warning, unless
           O(addresses_exact=true).
       type: list
       elements: dict
@@ -88,7 +93,8 @@ ipv6:
       type: bool
     addresses:
       description:
-        - The interface's static addresses. An empty list takes ours off. Addresses that are not ours stay, with a warning, unless
+        - The interface's static addresses. An empty list takes ours off. Addresses that are not ours stay, with a
+          warning, unless
           O(addresses_exact=true).
       type: list
       elements: dict
@@ -253,8 +259,7 @@ def interfaces(path: str, depth: int) -> str:
 class ModuleDocFragment:
     """Option `interfaces`."""
 
-    DOCUMENTATION = (
-        r"""
+    DOCUMENTATION = r"""
 options:
   interfaces:
     description: Interfaces, each by what shall hold for it. Interfaces that are not listed are left as they are.
@@ -262,6 +267,4 @@ options:
     elements: dict
     required: true
     suboptions:
-"""
-        + interfaces("interfaces", 6)
-    )
+""" + interfaces("interfaces", 6)

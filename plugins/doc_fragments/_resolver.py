@@ -13,7 +13,8 @@ RESOLVER = r"""
 servers:
   description:
     - Name servers in the order in which they are asked. A link-local address carries its interface, C(fe80::1%ens192).
-    - Left out they stay as they are, an empty list clears them. More than three are written, with a warning, as resolvers ignore
+    - Left out they stay as they are, an empty list clears them. More than three are written, with a warning, as
+      resolvers ignore
       the rest.
   type: list
   elements: str
@@ -25,7 +26,8 @@ search:
   elements: str
 options:
   description:
-    - Options of the resolver as in C(resolv.conf), such as C(ndots:2), C(timeout:1), C(attempts:2), C(rotate) or C(edns0). Left out they
+    - Options of the resolver as in C(resolv.conf), such as C(ndots:2), C(timeout:1), C(attempts:2), C(rotate) or
+      C(edns0). Left out they
       stay as they are, an empty list clears them.
   type: list
   elements: str
@@ -50,7 +52,8 @@ hosts:
       required: true
 nsswitch_hosts:
   description:
-    - Sources of host names in their order, the C(hosts) line of C(/etc/nsswitch.conf), such as V(files) and V(dns), with actions such as
+    - Sources of host names in their order, the C(hosts) line of C(/etc/nsswitch.conf), such as V(files) and V(dns),
+      with actions such as
       V([NOTFOUND=return]) between them. Left out the line stays as it is.
   type: list
   elements: str

@@ -57,18 +57,21 @@ metric:
   type: int
 table:
   description:
-    - Id (1 to 4294967295) or name of the routing table. Left out or V(0) it is the main table, or that of the VRF which the next hop's
+    - Id (1 to 4294967295) or name of the routing table. Left out or V(0) it is the main table, or that of the VRF
+      which the next hop's
       interface belongs to.
     - With O({list}[].state=absent) left out means any table.
   type: raw
   aliases: [table-id, table_id]
 type:
-  description: Kind of the route. Other kinds than V(unicast) have no next hop, packets that match are dropped or refused.
+  description: Kind of the route. Other kinds than V(unicast) have no next hop, packets that match are dropped or
+    refused.
   type: str
   choices: [unicast, blackhole, unreachable, prohibit]
   aliases: [route-type, route_type]
 source:
-  description: Source address that the node's own packets get where they have none yet. It must be an address of the node.
+  description: Source address that the node's own packets get where they have none yet. It must be an address of the
+    node.
   type: str
 mtu:
   description: Path MTU of the route in bytes, 68 to 65520, with IPv6 at least 1280.
@@ -86,13 +89,15 @@ on_link:
   aliases: [on-link]
 weight:
   description:
-    - Entries of one destination, metric and table that have a weight join to one multipath route, as in NMState. From 1 to 256.
+    - Entries of one destination, metric and table that have a weight join to one multipath route, as in NMState. From
+      1 to 256.
   type: int
 state:
   description:
     - V(present) makes the route, or changes the one of the same destination, table and metric.
     - V(absent) removes every route that matches all fields given. A field left out matches anything.
-    - A match that belongs to others (kernel, DHCP, router advertisements, routing daemons, container networks) is an error that names it
+    - A match that belongs to others (kernel, DHCP, router advertisements, routing daemons, container networks) is an
+      error that names it
       and its owner.
   type: str
   choices: [present, absent]
@@ -108,15 +113,13 @@ def routes(path: str, depth: int) -> str:
 class ModuleDocFragment:
     """Option `routes`."""
 
-    DOCUMENTATION = (
-        r"""
+    DOCUMENTATION = r"""
 options:
   routes:
-    description: Routes, IPv4 and IPv6. All of them are one change, give them in one list rather than in a loop of tasks.
+    description: Routes, IPv4 and IPv6. All of them are one change, give them in one list rather than in a loop of
+      tasks.
     type: list
     elements: dict
     required: true
     suboptions:
-"""
-        + routes("routes", 6)
-    )
+""" + routes("routes", 6)

@@ -68,7 +68,8 @@ invert:
   type: bool
   default: false
 action:
-  description: What to do with a packet that matches. V(lookup) looks into O({list}[].table), the others drop or refuse it.
+  description: What to do with a packet that matches. V(lookup) looks into O({list}[].table), the others drop or refuse
+    it.
   type: str
   choices: [lookup, blackhole, unreachable, prohibit]
 suppress_prefix_length:
@@ -85,7 +86,8 @@ state:
   description:
     - V(present) makes the rule, or changes the table and action of the one with the same selectors and priority.
     - V(absent) removes every rule that matches all fields given. A field left out matches anything.
-    - A match that belongs to others is an error that names it. The kernel's own rules 0, 32766 and 32767 are never considered.
+    - A match that belongs to others is an error that names it. The kernel's own rules 0, 32766 and 32767 are never
+      considered.
   type: str
   choices: [present, absent]
   default: present
@@ -100,8 +102,7 @@ def rules(path: str, depth: int) -> str:
 class ModuleDocFragment:
     """Option `rules`."""
 
-    DOCUMENTATION = (
-        r"""
+    DOCUMENTATION = r"""
 options:
   rules:
     description: Policy rules, IPv4 and IPv6.
@@ -109,6 +110,4 @@ options:
     elements: dict
     required: true
     suboptions:
-"""
-        + rules("rules", 6)
-    )
+""" + rules("rules", 6)

@@ -43,12 +43,12 @@ def start(module: AnsibleModule, name: str) -> t.NoReturn:
     digest = os.environ.get(DIGEST_VARIABLE, "")
     if not digest:
         module.fail_json(
-            msg="kubenode.network runs its modules through its action plugin, which did not run this one; call it as a task "
-            f"by its full name, kubenode.network.{name}"
+            msg="kubenode.network runs its modules through its action plugin, which did not run this one; call it as a "
+            f"task by its full name, kubenode.network.{name}"
         )
     folder = os.path.join(FOLDER, digest)
     if not _trusted(folder):
-        archive = os.environ.get(ARCHIVE_VARIABLE)
+        archive = os.environ.get(ARCHIVE_VARIABLE, "")
         if not archive:
             module.exit_json(changed=False, **{MISSING: True})
         folder = _install(module, archive, digest, folder)

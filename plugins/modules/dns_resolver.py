@@ -15,7 +15,8 @@ version_added: 0.1.0
 description:
   - Edits C(/etc/resolv.conf), C(/etc/hosts) and C(/etc/nsswitch.conf) by their meaning. Comments and lines that are not
     concerned stay as they are.
-  - Finds out who else writes C(resolv.conf) (systemd-resolved, NetworkManager, resolvconf) and refuses to write through a
+  - Finds out who else writes C(resolv.conf) (systemd-resolved, NetworkManager, resolvconf) and refuses to write
+    through a
     link or into a file that belongs to one of them, with its name.
   - An option that is left out keeps what is there, an empty list clears it.
 extends_documentation_fragment:
@@ -105,13 +106,13 @@ warnings:
   returned: when there are any
 rolled_back:
   description:
-    - Whether the node is again as it was before. V(false) says that the way back failed too, and the message tells what is left.
+    - Whether the node is again as it was before. V(false) says that the way back failed too, and the message tells
+      what is left.
   type: bool
   returned: when a change failed
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
 from ansible_collections.kubenode.network.plugins.module_utils._engine import start
 

@@ -13,7 +13,8 @@ short_description: The network state of a node, in the terms that network_state 
 version_added: 0.1.0
 
 description:
-  - Reads interfaces, routes, policy rules and resolver of a node, in the form of the O(kubenode.network.network_state#module:desired_state) of
+  - Reads interfaces, routes, policy rules and resolver of a node, in the form of the
+    O(kubenode.network.network_state#module:desired_state) of
     M(kubenode.network.network_state), so that it can be saved, compared, and applied again or elsewhere.
 extends_documentation_fragment:
   - kubenode.network._attributes.info
@@ -21,7 +22,8 @@ extends_documentation_fragment:
 options:
   include_foreign:
     description:
-      - Whether to show everything, also what the kernel, DHCP, routing daemons and container networks made. This is for reading, not for
+      - Whether to show everything, also what the kernel, DHCP, routing daemons and container networks made. This is
+        for reading, not for
         applying it elsewhere.
       - By default only static objects are shown, those of this collection and those that an operator made.
     type: bool
@@ -81,7 +83,8 @@ tables:
       name: external
 owners:
   description:
-    - What each owner has declared on this node, one line per object in the words of C(ip). What was declared without an owner is under the
+    - What each owner has declared on this node, one line per object in the words of C(ip). What was declared without
+      an owner is under the
       empty name.
   type: dict
   returned: success
@@ -89,7 +92,8 @@ owners:
     worker-routes:
       - route 10.200.0.0/16 via 10.100.0.1 dev ens224 metric 100
 summary:
-  description: A table for people. Each rule in the order in which the kernel asks them, the table it leads to, and the routes there.
+  description: A table for people. Each rule in the order in which the kernel asks them, the table it leads to, and the
+    routes there.
   type: list
   elements: str
   returned: success
@@ -121,7 +125,6 @@ resolver_owner:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
 from ansible_collections.kubenode.network.plugins.module_utils._engine import start
 

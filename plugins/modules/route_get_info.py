@@ -13,7 +13,8 @@ short_description: Ask the kernel which way packets go, and fail where it is not
 version_added: 0.1.0
 
 description:
-  - Answers "which way goes a packet to X, from Y, with this mark, in through that interface?" from the kernel's own routing, for
+  - Answers "which way goes a packet to X, from Y, with this mark, in through that interface?" from the kernel's own
+    routing, for
     as many packets as wanted, in one session. No packet is sent.
   - Usable before workloads are deployed, and after every change of the network.
 extends_documentation_fragment:
@@ -151,7 +152,6 @@ evidence:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
 from ansible_collections.kubenode.network.plugins.module_utils._engine import start
 

@@ -13,7 +13,8 @@ short_description: Policy rules, that is which routing table a packet is looked 
 version_added: 0.1.0
 
 description:
-  - Brings a list of policy rules into the kernel in one change, which is read back and undone as a whole if a part of it fails.
+  - Brings a list of policy rules into the kernel in one change, which is read back and undone as a whole if a part of
+    it fails.
   - Rules that this collection did not make are left alone. A rule that leads to an empty table is a warning.
 extends_documentation_fragment:
   - kubenode.network._rules
@@ -24,14 +25,16 @@ extends_documentation_fragment:
 options:
   purge:
     description:
-      - Whether rules that O(owner) declared before, and that are no longer in O(rules), are removed. Rules of other owners
+      - Whether rules that O(owner) declared before, and that are no longer in O(rules), are removed. Rules of other
+        owners
         and rules that this collection did not make stay.
     type: bool
     default: false
 
 seealso:
   - module: kubenode.network.network_state
-    description: Interfaces, routes, rules and resolver as one change, and rules for hosts with several NICs made from a gateway (O(kubenode.network.network_state#module:multi_nic)).
+    description: Interfaces, routes, rules and resolver as one change, and rules for hosts with several NICs made from
+      a gateway (O(kubenode.network.network_state#module:multi_nic)).
   - module: kubenode.network.static_routes
   - module: kubenode.network.route_get_info
 
@@ -145,13 +148,13 @@ warnings:
   returned: when there are any
 rolled_back:
   description:
-    - Whether the node is again as it was before. V(false) says that the way back failed too, and the message tells what is left.
+    - Whether the node is again as it was before. V(false) says that the way back failed too, and the message tells
+      what is left.
   type: bool
   returned: when a change failed
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
 from ansible_collections.kubenode.network.plugins.module_utils._engine import start
 

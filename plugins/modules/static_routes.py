@@ -13,7 +13,8 @@ short_description: Static routes, IPv4 and IPv6, in any table
 version_added: 0.1.0
 
 description:
-  - Brings a list of routes into the kernel in one change, which is read back and undone as a whole if a part of it fails.
+  - Brings a list of routes into the kernel in one change, which is read back and undone as a whole if a part of it
+    fails.
   - Ten thousand routes are one task. A loop of tasks costs about as much as all of them for every single route.
   - Routes that this collection did not make are left alone.
 extends_documentation_fragment:
@@ -25,7 +26,8 @@ extends_documentation_fragment:
 options:
   purge:
     description:
-      - Whether routes that O(owner) declared before, and that are no longer in O(routes), are removed. Routes of other owners
+      - Whether routes that O(owner) declared before, and that are no longer in O(routes), are removed. Routes of other
+        owners
         and routes that this collection did not make stay.
     type: bool
     default: false
@@ -163,13 +165,13 @@ warnings:
   returned: when there are any
 rolled_back:
   description:
-    - Whether the node is again as it was before. V(false) says that the way back failed too, and the message tells what is left.
+    - Whether the node is again as it was before. V(false) says that the way back failed too, and the message tells
+      what is left.
   type: bool
   returned: when a change failed
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
 from ansible_collections.kubenode.network.plugins.module_utils._engine import start
 

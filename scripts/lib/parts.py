@@ -24,6 +24,8 @@ CACHE = TREE.parents[1]
 CORES = ("2.19", "2.21")
 OWN_PYTHON = "{}.{}".format(*sys.version_info)
 OLDEST_NODE_PYTHON = "3.9"
+# What the tests of the kernel and of the lab run; iproute2 takes the names of protocols from netbase.
+PROGRAMS = ("ip=iproute2", "nft=nftables", "ping=iputils-ping", "ps=procps", "/etc/protocols=netbase")
 FULL: list[str] = []
 # The checkout may belong to somebody else.
 GIT = ["git", "-c", "safe.directory=*"]
@@ -69,8 +71,7 @@ def unit(report: Report) -> None:
 
 def kernel(report: Report) -> None:
     """The machine's own kernel, in namespaces of its own."""
-    # netbase: tests compare with iproute2, which takes the names of protocols from there.
-    if report.available("iproute2", [ENV, "--need", "ip=iproute2", "/etc/protocols=netbase"]):
+    if _programs(report):
         _pytest(report, "tests/kernel", f"Python {OWN_PYTHON}", ["--private"])
         _on_nodes(report, "tests/kernel", ["--private"])
 
@@ -84,7 +85,7 @@ def vm(report: Report) -> None:
 
 def lab(report: Report) -> None:
     """Playbooks on the lab's workers."""
-    if report.available("procps", [ENV, "--need", "ps=procps", "/etc/protocols=netbase"]):
+    if _programs(report):
         _pytest(report, "tests/lab", "lab", [])
 
 
@@ -178,6 +179,12 @@ def _track(collection: pathlib.Path) -> None:
     # A repository of its own: the tools ask git which files there are.
     for command in (["init", "--quiet", "."], ["add", "--all"]):
         subprocess.run([*GIT, *command], cwd=collection, check=True, capture_output=True)
+
+
+def _programs(report: Report) -> bool:
+    """Brings the programs that tests of the kernel and the lab run; none of these goes without `ip`."""
+    report.available("tests that need them", [ENV, "--need", *PROGRAMS[1:]])
+    return report.available("all of them", [ENV, "--need", PROGRAMS[0]])
 
 
 def _output(command: list[str]) -> str:

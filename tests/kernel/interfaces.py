@@ -21,9 +21,9 @@ Entries = t.List[t.Dict[str, t.Any]]  # noqa: UP006 - evaluated at run time
 # What the kernel counts or computes by itself.
 _UNSTEADY = (
     "ifindex", "operstate", "flags", "stats64", "stats", "promiscuity", "allmulti", "linkmode", "group", "qdisc",
-    "txqlen", "num_tx_queues", "num_rx_queues", "gso_max_size", "gso_max_segs", "tso_max_size", "tso_max_segs", "gro_max_size",
-    "gso_ipv4_max_size", "gro_ipv4_max_size", "inet6_addr_gen_mode", "max_mtu", "min_mtu", "parentbus", "parentdev",
-    "link_index", "link_netnsid", "broadcast", "netns-immutable", "addr_info",
+    "txqlen", "num_tx_queues", "num_rx_queues", "gso_max_size", "gso_max_segs", "tso_max_size", "tso_max_segs",
+    "gro_max_size", "gso_ipv4_max_size", "gro_ipv4_max_size", "inet6_addr_gen_mode", "max_mtu", "min_mtu", "parentbus",
+    "parentdev", "link_index", "link_netnsid", "broadcast", "netns-immutable", "addr_info",
 )  # fmt: skip
 _UNSTEADY_DATA = (
     "gc_timer", "hello_timer", "tcn_timer", "topology_change_timer", "root_id", "bridge_id", "ad_info", "active_slave",

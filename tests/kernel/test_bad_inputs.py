@@ -16,7 +16,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
 from ansible_collections.kubenode.network.plugins.module_utils._state.run import Options, execute
 
-from ..unit.bad_inputs import BAD_INPUTS, Bad
+from tests.unit.bad_inputs import BAD_INPUTS, Bad
+
 from .worlds import run, seen
 
 FILES = {

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, kubenode.network contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A crowded node: a routing daemon, a container network, kube-vip, an operator's own. None of theirs is ever touched."""
+"""A crowded node: a routing daemon, a container network, kube-vip, an operator. Nothing of theirs is ever touched."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ CIDRS = {"cluster_cidrs": ["10.244.0.0/16", "10.97.0.0/16"]}
 
 def test_a_worker_is_configured_pruned_and_cleared_beside_them(crowded: t.Any, tmp_path: pathlib.Path) -> None:
     others = not_ours()
-    first = {
-        "interfaces": [NIC],
-        "routes": {"config": [
-            {"destination": "10.200.0.0/16", "next_hop_address": "10.100.0.1", "next_hop_interface": "ens224", "metric": 100},
-            {"destination": "0.0.0.0/0", "next_hop_address": "172.16.0.1", "next_hop_interface": "ens256", "table": 7000},
-        ]},
-        "route-rules": {"config": [{"from": "172.16.0.0/24", "table": 7000, "priority": 1000}, {"from": "192.0.2.0/28", "table": 7000}]},
-    }  # fmt: skip
+    data = {"next_hop_address": "10.100.0.1", "next_hop_interface": "ens224"}
+    external = {"next_hop_address": "172.16.0.1", "next_hop_interface": "ens256"}
+    routes = [
+        {"destination": "10.200.0.0/16", **data, "metric": 100},
+        {"destination": "0.0.0.0/0", **external, "table": 7000},
+    ]
+    rules = [{"from": "172.16.0.0/24", "table": 7000, "priority": 1000}, {"from": "192.0.2.0/28", "table": 7000}]
+    first = {"interfaces": [NIC], "routes": {"config": routes}, "route-rules": {"config": rules}}
     result = run(first, tmp_path, **CIDRS)
     assert result["changed"] and any("10.100.0.200" in warning for warning in result["warnings"])
     assert not_ours() == others
-    shorter = {**first, "routes": {"config": first["routes"]["config"][1:]}}  # type: ignore[index]
+    shorter = {**first, "routes": {"config": routes[1:]}}
     run(shorter, tmp_path, **CIDRS)
     assert not_ours() == others
     run(None, tmp_path, **CIDRS)
@@ -104,7 +104,7 @@ def test_absent_fails_and_names_each_owner(
     assert seen() == before
 
 
-# Each line of the kernel's habits that bit somebody (deletes and replaces are wildcards), with what others have beside it.
+# Each of the kernel's habits that bit somebody (deletes and replaces are wildcards), with what others have beside it.
 TRAPS: list[tuple[str, str, dict[str, t.Any], dict[str, t.Any]]] = [
     (
         "a rule without selectors beside a foreign one of the same priority and table",
@@ -132,7 +132,10 @@ TRAPS: list[tuple[str, str, dict[str, t.Any], dict[str, t.Any]]] = [
     ),
     (
         "an IPv6 route beside a group of others",
-        "-6 route add 2001:db8:200::/48 proto 12 metric 300 nexthop via 2001:db8:a::8 dev ens224 nexthop via 2001:db8:a::9 dev ens224",
+        (
+            "-6 route add 2001:db8:200::/48 proto 12 metric 300 "
+            "nexthop via 2001:db8:a::8 dev ens224 nexthop via 2001:db8:a::9 dev ens224"
+        ),
         {
             "routes": {
                 "config": [{"destination": "2001:db8:200::/48", "next_hop_address": "2001:db8:a::1", "metric": 100}]

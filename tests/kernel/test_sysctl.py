@@ -49,7 +49,8 @@ def advertised(netns: Netns) -> t.Iterator[Netns]:
         sysctl.write(ACCEPT, "1")
         netns.ip("link", "set", "ens192", "up")
         subprocess.run(
-            [*inside, "sh", "-ec", "echo 0 >/proc/sys/net/ipv6/conf/r192/dad_transmits; ip link set r192 up"], check=True
+            [*inside, "sh", "-ec", "echo 0 >/proc/sys/net/ipv6/conf/r192/dad_transmits; ip link set r192 up"],
+            check=True,
         )
         while not netns.ip("-6", "route", "show", "default"):
             assert time.monotonic() < deadline, "no default route after the advertisements"

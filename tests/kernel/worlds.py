@@ -81,8 +81,8 @@ def add_foreign(netns: t.Any, draw: random.Random) -> None:
         gateway, nic = draw.choice(_GATEWAYS[is6])
         where = draw.choice(_V6 if is6 else _V4)
         (six if is6 else four).append(
-            f"route add {where} via {gateway} dev {nic} metric {draw.choice([400, 500])} table {draw.choice([254, 254, 300])} "
-            f"proto {draw.choice(_FOREIGN_PROTOCOLS)}"
+            f"route add {where} via {gateway} dev {nic} metric {draw.choice([400, 500])} "
+            f"table {draw.choice([254, 254, 300])} proto {draw.choice(_FOREIGN_PROTOCOLS)}"
         )
     for _n in range(draw.randint(0, 4)):
         words = [f"rule add pref {draw.choice([91, 101, 5001])} lookup {draw.choice([100, 7000])}"]
@@ -92,8 +92,9 @@ def add_foreign(netns: t.Any, draw: random.Random) -> None:
         four.append(" ".join(words))
     for family, lines in (("-4", four), ("-6", six)):
         # Twice the same is refused by the kernel, which is fine.
+        batch = "\n".join(lines) + "\n"
         subprocess.run(
-            ["ip", family, "-force", "-batch", "-"], input="\n".join(lines) + "\n", text=True, capture_output=True
+            ["ip", family, "-force", "-batch", "-"], input=batch, text=True, capture_output=True, check=False
         )
 
 
@@ -129,7 +130,7 @@ def _link(item: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _by_itself(item: dict[str, t.Any]) -> bool:
-    """Whether it comes a second after a link is up: link-local addresses, and IPv6 addresses' own entries in table local."""
+    """Whether it comes a second after a link is up: link-local addresses, and IPv6's own entries in table local."""
     destination = str(item.get("dst"))
     return destination.startswith(("fe80", "ff00")) or (":" in destination and item.get("table") == "local")
 

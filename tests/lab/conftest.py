@@ -117,10 +117,10 @@ class Play(NamedTuple):
     returncode: int
     output: str
     lines: list[dict[str, Any]]
-    """host, task, outcome (ok, failed, ignored, skipped, unreachable) and result of each task on each host, as they came in."""
+    """host, task, outcome (ok, failed, ignored, skipped, unreachable) and result of each task on each host."""
 
     def of(self, host: str) -> list[dict[str, Any]]:
-        """The results of one host, in order."""
+        """The results of one host, ."""
         return [line["result"] for line in self.lines if line["host"] == host]
 
     def only(self, host: str) -> dict[str, Any]:
@@ -138,9 +138,9 @@ Player = Callable[..., Play]
 
 @pytest.fixture
 def play(tmp_path: Path) -> Player:
-    """play(lab, playbook, *words, core="2.19", check=True) runs a playbook, a path or a list of plays, on a lab's workers.
+    """play(lab, playbook, *words, core="2.19", check=True) runs a playbook, a path or a list of plays, on a lab.
 
-    It runs with the given ansible-core, in the environment that scripts/env makes, and is skipped where that cannot be had.
+    With the given ansible-core, in the environment that scripts/env makes; the test is skipped where it cannot be had.
     """
 
     def run(lab: Lab, playbook: Path | str | list[Any], *words: str, core: str = "2.19", check: bool = True) -> Play:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
-# What of the kernel an example needs that not each has -> how `ip link add` makes it. Where it is missing, tests/vm runs the example.
+# What an example needs of the kernel that not each has -> how `ip link add` makes it. tests/vm has a kernel with all.
 KINDS = {kind: kind for kind in ("bond", "dummy", "macvlan", "vlan", "vrf")}
 FEATURES = {**KINDS, "vlan_filtering": "bridge vlan_filtering 1"}
 # What an example stands on: as it says itself, the NICs and addresses of the guides.
@@ -67,7 +67,9 @@ def needs(task: dict[str, Any]) -> set[str]:
     arguments = task.get("kubenode.network.interfaces") or task.get("kubenode.network.route_get_info") or {}
     found = {entry.get("type") for entry in arguments.get("interfaces", [])}
     text = str(arguments)
-    return {name for name in FEATURES if name in found or (name not in KINDS and name in text) or f"'{name}': 't" in text}
+    return {
+        name for name in FEATURES if name in found or (name not in KINDS and name in text) or f"'{name}': 't" in text
+    }
 
 
 def lacking(lab: Lab) -> set[str]:
@@ -76,7 +78,9 @@ def lacking(lab: Lab) -> set[str]:
         f"! ip link add kn0 type {kind} 2>&1 | grep -Eq 'Unknown device|not supported' && echo {name}"
         for name, kind in FEATURES.items()
     )
-    return set(lab.sh("w1", "\n".join(f"{line.removeprefix('! ')}; ip link del kn0 2>&- || :" for line in lines)).split())
+    return set(
+        lab.sh("w1", "\n".join(f"{line.removeprefix('! ')}; ip link del kn0 2>&- || :" for line in lines)).split()
+    )
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -115,7 +119,8 @@ def test_every_example_does_what_it_says_and_then_nothing(
         if needs(task) & missing:
             (feature,) = needs(task)
             assert first["outcome"] == second["outcome"] == "ignored", task["name"]
-            print(f"this kernel has no {feature}, so only refused in clear words: {task['name']}: {first['result']['msg']}")
-            assert {feature, "tenant", "ens257"} & set(re.findall(r"\w+", first["result"]["msg"])), first["result"]["msg"]
+            message = first["result"]["msg"]
+            print(f"this kernel has no {feature}, so only refused in clear words: {message}")
+            assert {feature, "tenant", "ens257"} & set(re.findall(r"\w+", message)), message
             continue
         assert second["result"]["changed"] is False, (task["name"], second["result"].get("plan"))

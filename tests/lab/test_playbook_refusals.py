@@ -1,7 +1,7 @@
 # Copyright (c) 2026, kubenode.network contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The refusals of docs/guide-refusals.md, with the five documents on nodes whose default route has metric 0, 100 and 1024."""
+"""The refusals of docs/guide-refusals.md: the five documents on default routes of metric 0, 100 and 1024."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +141,22 @@ def test_the_list_then_nothing_to_do_in_one_execution(
     assert len(site(play, lab, DOCUMENTS / REMOVE, core=core).only("w1")["plan"]) == 1
 
 
+def pythons() -> list[str]:
+    """The oldest and the newest Python of nodes that are found here."""
+    command = [str(ROOT / "scripts" / "env"), "--pythons"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[1::2]
+    return [found[0], found[-1]]
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_the_list_with_another_python_on_the_node(new_lab: LabMaker, play: Player, tmp_path: Path, python: str) -> None:
+    lab = new_lab()
+    words = ("-e", f"ansible_python_interpreter={python}")
+    assert site(play, lab, whole_list(tmp_path), *words).only("w1")["changed"]
+    assert lab.pings("w1", "10.200.0.1")
+    assert site(play, lab, whole_list(tmp_path), *words).only("w1")["plan"] == []
+
+
 @pytest.mark.parametrize("core", CORES)
 def test_check_mode_tells_what_the_run_does(new_lab: LabMaker, play: Player, tmp_path: Path, core: str) -> None:
     lab = new_lab()
@@ -239,6 +256,7 @@ def test_one_host_goes_first_and_its_failure_spares_the_rest(new_lab: LabMaker, 
 
 def test_the_role_leaves_the_callers_variables_alone(new_lab: LabMaker, play: Player) -> None:
     names = "{{ hostvars[inventory_hostname].keys() | sort }}"
+    new = "(hostvars[inventory_hostname].keys() | difference(names_before)) | sort"
     done = play(
         new_lab(),
         [
@@ -255,9 +273,8 @@ def test_the_role_leaves_the_callers_variables_alone(new_lab: LabMaker, play: Pl
                     {
                         "ansible.builtin.assert": {
                             "that": [
-                                f"'{names}' | length > 0",
-                                "(hostvars[inventory_hostname].keys() | difference(names_before)) | sort"
-                                " == ['names_before', 'worker_network_result']",
+                                "names_before | length > 0",
+                                f"{new} == ['names_before', 'worker_network_result']",
                                 "[policies, tables, result] == [1, 2, 3]",
                                 "worker_network_result is changed",
                             ]

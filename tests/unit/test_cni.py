@@ -1,6 +1,8 @@
 # Copyright (c) 2026, kubenode.network contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""A container network is known by its devices, its files, and the tables that it takes."""
+
 from __future__ import annotations
 
 import json
@@ -13,8 +15,9 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.cni_files 
 DEVICES = [
     ("cali0123456789a", "Calico"), ("vxlan.calico", "Calico"), ("cilium_host", "Cilium"), ("lxc_health", "Cilium"),
     ("lxc1a2b3c4d5e6f", "Cilium"), ("flannel.1", "Flannel"), ("cni0", "a CNI bridge"), ("kube-bridge", "kube-router"),
-    ("eni0123456789a", "AWS VPC CNI"), ("kube-ipvs0", "kube-proxy"), ("ovn-k8s-mp0", "OVN"), ("docker0", "a container engine"),
-    ("br-0123456789ab", "a container engine"), ("antrea-gw0", "Antrea"), ("nodelocaldns", "NodeLocal DNSCache"),
+    ("eni0123456789a", "AWS VPC CNI"), ("kube-ipvs0", "kube-proxy"), ("ovn-k8s-mp0", "OVN"),
+    ("docker0", "a container engine"), ("br-0123456789ab", "a container engine"), ("antrea-gw0", "Antrea"),
+    ("nodelocaldns", "NodeLocal DNSCache"),
 ]  # fmt: skip
 NICS = ["ens192", "eth0", "eno1", "enp3s0f0", "bond0", "br0", "vlan.20", "ens224.100", "ib0", "lo", "eni", "caliber"]
 
@@ -45,8 +48,14 @@ def test_a_node_without_a_container_network_has_none(tmp_path: pathlib.Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("links", "table", "user"), [(["cilium_host"], 2005, "Cilium"), (["cilium_host"], 100, None), (["cali0123456789a"], 100, None),
-                         (["cali0123456789a", "wireguard.cali"], 100, "Calico"), ([], 100, None)],
-)  # fmt: skip
+    ("links", "table", "user"),
+    [
+        (["cilium_host"], 2005, "Cilium"),
+        (["cilium_host"], 100, None),
+        (["cali0123456789a"], 100, None),
+        (["cali0123456789a", "wireguard.cali"], 100, "Calico"),
+        ([], 100, None),
+    ],
+)
 def test_tables_that_a_network_uses(links: list[str], table: int, user: str | None) -> None:
     assert find_networks(links).table_user(table) == user

@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
 from ansible_collections.kubenode.network.plugins.module_utils._state import (
     options_interfaces,
     options_kinds,
@@ -19,7 +20,6 @@ from ansible_collections.kubenode.network.plugins.module_utils._state import (
     options_routes,
     options_rules,
 )
-from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
 
@@ -53,8 +53,8 @@ def test_parsing_never_changes_what_the_user_gave(bad: Bad) -> None:
     params = copy.deepcopy(bad.params)
     with_defaults = ArgumentSpecValidator(ARGUMENT_SPECS[bad.module]).validate(params)
     before = copy.deepcopy(with_defaults.validated_parameters)
-    if with_defaults.error_messages:
-        return
+    if bad.module == "network_state_info":
+        return  # it declares nothing
     try:
         desired_from_options(with_defaults.validated_parameters, bad.module)
     except StateError as error:

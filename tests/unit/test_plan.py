@@ -61,7 +61,7 @@ def refusal(current: State, desired: Desired, owned: Owned | None = None, **opti
     return error.value.message
 
 
-# --- whose -----------------------------------------------------------------------------------------------------------------
+# --- whose ------------------------------------------------------------------------------------------------------------
 
 
 def test_an_identical_route_of_an_operator_is_adopted_and_left_when_its_owner_lets_go() -> None:
@@ -137,7 +137,7 @@ def test_without_an_owner_nothing_unlisted_goes() -> None:
     )
 
 
-# --- absent ------------------------------------------------------------------------------------------------------------------
+# --- absent -----------------------------------------------------------------------------------------------------------
 
 
 def test_absent_removes_ours_of_another_owner_and_says_so() -> None:
@@ -150,7 +150,8 @@ def test_absent_removes_ours_of_another_owner_and_says_so() -> None:
 
 def test_absent_takes_what_an_operator_made_and_spares_the_rest_of_the_table() -> None:
     current = node(routes=[
-        route("10.200.0.0/16", "10.100.0.1", "ens224", metric=100), route("10.200.0.0/16", "172.16.0.1", "ens256", metric=50),
+        route("10.200.0.0/16", "10.100.0.1", "ens224", metric=100),
+        route("10.200.0.0/16", "172.16.0.1", "ens256", metric=50),
     ])  # fmt: skip
     assert only(plan_desired(current, Desired(routes=(gone("10.200.0.0/16", dev="ens224"),)))).before.metric == 100
 
@@ -208,7 +209,7 @@ def test_absent_spares_the_routes_of_a_container_network() -> None:
     assert "10.244.0.0/16" in refusal(other, Desired(routes=(gone("10.244.3.0/24"),)), cidrs=["10.244.0.0/16"])
 
 
-# --- rules -------------------------------------------------------------------------------------------------------------------
+# --- rules ------------------------------------------------------------------------------------------------------------
 
 
 def with_table(**more: t.Any) -> State:
@@ -257,7 +258,7 @@ def test_numbers_that_a_container_network_uses_are_refused_by_its_name() -> None
     assert "bird" in refusal(bird, Desired(routes=(want(table=7000),)))
 
 
-# --- names, links, addresses ---------------------------------------------------------------------------------------------------
+# --- names, links, addresses ------------------------------------------------------------------------------------------
 
 
 def interface(name: str = "ens224", **more: t.Any) -> InterfaceSpec:
@@ -332,12 +333,16 @@ def test_absent_on_a_nic_unconfigures_it_and_never_deletes_it() -> None:
 
 
 def test_the_order_lets_each_step_lean_on_the_one_before() -> None:
-    links = [InterfaceSpec("a", "interfaces[0]", "ens224.7", type="vlan", state="up", parent="ens224", data=(("id", 7),),
-                           ipv4=IpSpec(True, (("10.7.0.2", 24),)))]  # fmt: skip
-    result = plan_desired(worker(), Desired(
-        interfaces=tuple(links), routes=(want("0.0.0.0/0", "10.7.0.1", "ens224.7", table=7000), want("10.8.0.0/16", "10.7.0.1", None)),
+    ipv4 = IpSpec(True, (("10.7.0.2", 24),))
+    vlan = InterfaceSpec(
+        "a", "interfaces[0]", "ens224.7", type="vlan", state="up", parent="ens224", data=(("id", 7),), ipv4=ipv4
+    )
+    desired = Desired(
+        interfaces=(vlan,),
+        routes=(want("0.0.0.0/0", "10.7.0.1", "ens224.7", table=7000), want("10.8.0.0/16", "10.7.0.1", None)),
         rules=(want_rule(source="10.7.0.0/24", table=7000, priority=5000),),
-    ))  # fmt: skip
+    )
+    result = plan_desired(worker(), desired)
     assert [c.kind for c in result.changes if c.kind != "file"] == ["link", "address", "route", "route", "rule"]
 
 

@@ -68,10 +68,13 @@ foreign = st.tuples(
 def node(others: tuple[list[Route], list[Rule]]) -> State:
     return worker(
         addresses=[
-            address("10.100.0.10/24", "ens224"), address("172.16.0.10/24", "ens256"), address("2001:db8:100::10/64", "ens224"),
+            address("10.100.0.10/24", "ens224"),
+            address("172.16.0.10/24", "ens256"),
+            address("2001:db8:100::10/64", "ens224"),
         ],
-        routes=by_key(others[0]).values(), rules=by_key(others[1]).values(),
-    )  # fmt: skip
+        routes=by_key(others[0]).values(),
+        rules=by_key(others[1]).values(),
+    )
 
 
 def settle(current: State, target: Target, owned: t.Any) -> tuple[State, t.Any, tuple[Change, ...]]:

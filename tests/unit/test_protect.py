@@ -35,15 +35,25 @@ REFUSED: list[tuple[str, Desired, tuple[t.Any, ...]]] = [
     ("the API server's network", Desired(routes=(want("10.96.0.0/12"),)), (API,)),
     (
         "a rule to a table that leads elsewhere",
-        Desired(routes=(want("0.0.0.0/0", table=7000),), rules=(want_rule(source="192.168.100.0/24", table=7000, priority=99),)),
+        Desired(
+            routes=(want("0.0.0.0/0", table=7000),),
+            rules=(want_rule(source="192.168.100.0/24", table=7000, priority=99),),
+        ),
         (CONTROLLER,),
     ),
     (
         "a rule for all packets",
-        Desired(routes=(want("0.0.0.0/0", table=7000),), rules=(want_rule(destination="0.0.0.0/0", table=7000, priority=99),)),
+        Desired(
+            routes=(want("0.0.0.0/0", table=7000),),
+            rules=(want_rule(destination="0.0.0.0/0", table=7000, priority=99),),
+        ),
         (),
     ),
-    ("a rule that drops", Desired(rules=(want_rule(destination="198.51.100.0/24", action="prohibit", priority=9),)), (CONTROLLER,)),
+    (
+        "a rule that drops",
+        Desired(rules=(want_rule(destination="198.51.100.0/24", action="prohibit", priority=9),)),
+        (CONTROLLER,),
+    ),
     (
         "the controller's address taken by the node",
         Desired(interfaces=(interface(ipv4=IpSpec(True, (("198.51.100.7", 32),))),)),
@@ -74,7 +84,7 @@ def test_it_is_refused(what: str, desired: Desired, peers: t.Any) -> None:
     check(node(), desired, peers=peers)
 
 
-# Two of them stay refused for reasons of their own: equal keys (on_conflict), and routes of others over a NIC that goes down.
+# Two stay refused for reasons of their own: equal keys (on_conflict), and routes of others over a NIC that goes down.
 MAY_PASS = [case for case in REFUSED if case[0] not in ("an equal metric", "the management NIC taken down")]
 
 

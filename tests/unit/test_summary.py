@@ -1,6 +1,8 @@
 # Copyright (c) 2026, kubenode.network contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The summary that people read: each rule with the routes that it leads to."""
+
 from __future__ import annotations
 
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import Desired, Record
@@ -29,7 +31,7 @@ def test_each_rule_leads_to_its_table_and_the_table_to_its_next_hops() -> None:
 
 
 def test_long_tables_are_cut_and_say_so() -> None:
-    current = node(routes=[route("10.%d.0.0/16" % n, "10.100.0.1", "ens224", protocol=OURS) for n in range(130, 160)])
+    current = node(routes=[route(f"10.{n}.0.0/16", "10.100.0.1", "ens224", protocol=OURS) for n in range(130, 160)])
     key = next(iter(current.routes))
     lines = summary(current, {("route", key): Record("route", current.routes[key][0], ("a",), True)}, most=5)
-    assert lines[-1].endswith("... and %d more" % (30 + 4 - 5))
+    assert lines[-1].endswith(f"... and {30 + 4 - 5} more")

@@ -67,13 +67,13 @@ class Classifier:
                 return OTHER, f"{network} (device {hop.interface})"
         if route.protocol not in _BOOT_STATIC:
             who = "the kernel" if route.protocol == _KERNEL else protocol_name(route.protocol)
-            return OTHER, "%s (protocol %d)" % (who, route.protocol)
+            return OTHER, f"{who} (protocol {route.protocol})"
         cidr = self._inside(route.destination)
         if cidr is not None:
             return OTHER, f"the cluster's network (destination within {cidr})"
         user = self.networks.table_user(route.table)
         if user is not None:
-            return OTHER, "%s (table %d)" % (user, route.table)
+            return OTHER, f"{user} (table {route.table})"
         return OPERATOR, f"an operator (protocol {protocol_name(route.protocol)})"
 
     def rule(self, rule: Rule) -> tuple[str, str]:
@@ -85,7 +85,7 @@ class Classifier:
             return OTHER, "the kernel (default rule)"
         if rule.protocol not in _RULE_BY_HAND:
             who = "the kernel" if rule.protocol == _KERNEL else protocol_name(rule.protocol)
-            return OTHER, "%s (protocol %d)" % (who, rule.protocol)
+            return OTHER, f"{who} (protocol {rule.protocol})"
         user = self.networks.priority_user(rule.priority) or self.networks.table_user(rule.table)
         if user is None and rule.fwmask not in (0, 0xFFFFFFFF):
             user = self.networks.mark_user(rule.fwmark)

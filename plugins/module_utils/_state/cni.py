@@ -30,7 +30,7 @@ _DEVICES: tuple[tuple[str, str], ...] = (
     (r"cni\d+|cbr0|veth[0-9a-f]{8}", "a CNI bridge"),
     (r"docker\d+|br-[0-9a-f]{12}|podman\d+|cni-podman\d+|lxcbr\d+|lxdbr\d+|virbr\d+", "a container engine"),
 )
-_DEVICE = re.compile("|".join("(?P<d%d>%s)" % (i, pattern) for i, (pattern, _name) in enumerate(_DEVICES)))
+_DEVICE = re.compile("|".join(f"(?P<d{number}>{pattern})" for number, (pattern, _name) in enumerate(_DEVICES)))
 
 # Tables and rule priorities that a network takes for itself, as ranges. Cilium: pkg/datapath/linux/linux_defaults
 # (v1.11 to v1.18; its local rule moves to 100). Calico: RouteTableRange of WireGuard and eBPF is 1-250 by default.
@@ -89,6 +89,5 @@ def find_networks(links: t.Iterable[str] | dict[str, Link], cidrs: t.Iterable[st
     for name in links:
         match = _DEVICE.fullmatch(name)
         if match is not None and match.lastgroup is not None:
-            group = next(key for key, value in match.groupdict().items() if value is not None)
-            devices[name] = _DEVICES[int(group[1:])][1]
+            devices[name] = _DEVICES[int(match.lastgroup[1:])][1]
     return Networks(devices, tuple(cidrs))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Address, Route, Rule
 from ansible_collections.kubenode.network.plugins.module_utils._state.classify import OTHER, OURS, Classifier, record_of
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import (
     Change,
@@ -16,6 +17,20 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
     StateError,
     Target,
 )
+
+
+def text_of(thing: Address | Route | Rule) -> str:
+    """`thing` in the words of iproute2."""
+    # Imported where something is said: most runs change nothing, and say nothing.
+    from ansible_collections.kubenode.network.plugins.module_utils._state.describe import (
+        address_text,
+        route_text,
+        rule_text,
+    )
+
+    if isinstance(thing, Route):
+        return route_text(thing)
+    return rule_text(thing) if isinstance(thing, Rule) else address_text(thing)
 
 
 class Ledger:
@@ -69,17 +84,17 @@ class Ledger:
     ) -> None:
         self.changes.append(Change(kind, name, before, after, tuple(owners), reason))
 
-    def delete(self, kind: str, thing: t.Any, text: str, owners: t.Iterable[str], reason: str) -> None:
+    def delete(self, kind: str, thing: t.Any, owners: t.Iterable[str], reason: str) -> None:
         self.gone.add((kind, thing.key))
-        self.change(kind, text, thing, None, owners, reason)
+        self.change(kind, text_of(thing), thing, None, owners, reason)
 
-    def remove(self, kind: str, thing: t.Any, text: str, spec: t.Any, hint: str = "") -> None:
+    def remove(self, kind: str, thing: t.Any, spec: t.Any, hint: str = "") -> None:
         """An absent entry (`spec`) means the route or rule `thing`: take it away, or say whose it is."""
         whose, who = self.classifier.rule(thing) if kind == "rule" else self.classifier.route(thing)
         if whose == OTHER:
             self.conflict(
-                f"{spec.origin}: {text} is of {who} and is not removed{hint}. Narrow the entry by giving more of its fields, or have its owner "
-                "take it away."
+                f"{spec.origin}: {text_of(thing)} is of {who} and is not removed{hint}. Narrow the entry by giving "
+                "more of its fields, or have its owner take it away."
             )
             return
         record = record_of(self.before, kind, thing)
@@ -88,32 +103,24 @@ class Ledger:
         strangers = [owner for owner in owners if owner != spec.owner]
         if strangers:
             self.warnings.append(
-                "{} removes {}, which {} declared; that declaration brings it back when it is applied again.".format(
-                    spec.origin, text, " and ".join(strangers)
-                )
+                f"{spec.origin} removes {text_of(thing)}, which {' and '.join(strangers)} declared; that declaration "
+                "brings it back when it is applied again."
             )
         owners = owners or ((spec.owner,) if spec.owner else ())
-        self.delete(kind, thing, text, owners, "absent" if whose == OURS else "absent, of " + who)
+        self.delete(kind, thing, owners, "absent" if whose == OURS else "absent, of " + who)
 
-    def prune(
-        self,
-        kind: str,
-        declared: t.Container[t.Any],
-        standing: t.Mapping[t.Any, t.Iterable[t.Any]],
-        describe: t.Callable[[t.Any], str],
-    ) -> None:
+    def prune(self, kind: str, declared: t.Container[t.Any], standing: t.Mapping[t.Any, t.Iterable[t.Any]]) -> None:
         """Take away what owners no longer list and we made; what was there before them stays."""
         for key, record in self.let_go(kind, declared):
             if (kind, key) in self.gone:
                 continue
             for thing in standing.get(key, ()):
                 if record_of(self.before, kind, thing) is not None:
-                    self.delete(kind, thing, describe(thing), record.owners, "pruned")
+                    self.delete(kind, thing, record.owners, "pruned")
                 elif not record.made:
                     self.warnings.append(
-                        "{} was there before {} declared it; it stays, and belongs to nobody here now.".format(
-                            describe(thing), " and ".join(record.owners)
-                        )
+                        f"{text_of(thing)} was there before {' and '.join(record.owners)} declared it; it stays, and "
+                        "belongs to nobody here now."
                     )
 
     def conflict(self, text: str) -> None:

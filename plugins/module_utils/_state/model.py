@@ -4,8 +4,8 @@
 """The engine's vocabulary: what a user declared, what a node holds, and the changes between the two.
 
 Data flows one way: options or documents -> ``Desired`` (names as the user wrote them) -> resolve(desired, current) ->
-``Target`` (the kernel's own terms) -> plan(current, target, owned) -> ``Plan`` of ``Change`` -> apply -> observe -> verify.
-Everything here is a value; nothing touches a kernel, a socket or a file.
+``Target`` (the kernel's own terms) -> plan(current, target, owned) -> ``Plan`` of ``Change`` -> apply -> observe ->
+verify. Everything here is a value; nothing touches a kernel, a socket or a file.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class StateError(Exception):
         """Further keys of the result (``plan``, ``conflicts`` ...)."""
 
 
-# --- what a user declares ----------------------------------------------------------------------------------------------
+# --- what a user declares ---------------------------------------------------------------------------------------------
 
 
 class NextHopSpec(t.NamedTuple):
@@ -117,7 +117,10 @@ class InterfaceSpec(t.NamedTuple):
     mac_address: str | None = None
     """Lower case with colons. With identifier mac-address the NIC to find, else the address to set."""
     type: str | None = None
-    """``ethernet``, ``dummy``, ``vlan``, ``bond``, ``bridge``, ``vrf``, ``macvlan``, ``veth``, ``loopback``; None: as found."""
+    """``ethernet``, ``dummy``, ``vlan``, ``bond``, ``bridge``, ``vrf``, ``macvlan``, ``veth``, ``loopback``.
+
+    None: as found.
+    """
     state: str | None = None
     """``up``, ``down``, ``absent``; None keeps."""
     mtu: int | None = None
@@ -128,7 +131,7 @@ class InterfaceSpec(t.NamedTuple):
     ports: tuple[str, ...] | None = None
     """Members of a bond, bridge or VRF; None keeps."""
     data: tuple[tuple[str, t.Any], ...] = ()
-    """Kind data in the terms of ``Link.data``: vlan {id, protocol}, vrf {table}, bond {mode, miimon ...}, macvlan {mode}."""
+    """In the terms of ``Link.data``: vlan {id, protocol}, vrf {table}, bond {mode, miimon ...}, macvlan {mode}."""
 
 
 class ResolverSpec(t.NamedTuple):
@@ -160,7 +163,7 @@ class SysctlSpec(t.NamedTuple):
     owner: str | None
     origin: str
     key: str
-    """Dotted, with the interface's name as one part: ``net.ipv4.conf.ens224.rp_filter`` (a dot in a name is a slash)."""
+    """Dotted, the interface's name as one part: ``net.ipv4.conf.ens224.rp_filter`` (a dot in a name is a slash)."""
     value: str
 
 
@@ -223,7 +226,7 @@ class Desired(t.NamedTuple):
     """(policy, whether its nodeSelector selects this node); empty without policies."""
 
 
-# --- what a node holds -------------------------------------------------------------------------------------------------
+# --- what a node holds ------------------------------------------------------------------------------------------------
 
 
 class FileState(t.NamedTuple):
@@ -254,14 +257,16 @@ class State(t.NamedTuple):
     """Our own nftables table as we would write it; None where there is none."""
 
 
-# --- ownership ---------------------------------------------------------------------------------------------------------
+# --- ownership --------------------------------------------------------------------------------------------------------
 
 
 class Record(t.NamedTuple):
     """One entry of owned.json: an object that owners declared."""
 
     kind: str
-    """``link``, ``address``, ``route``, ``rule``, ``host``, ``table``, ``sysctl``, ``nft``, ``resolver``, ``nsswitch``."""
+    """``link``, ``address``, ``route``, ``rule``, ``host``, ``table``, ``sysctl``, ``nft``, ``resolver`` or
+    ``nsswitch``.
+    """
     value: t.Any
     """The object as it was read back: Link, Address, Route, Rule; for the others what ``identity`` needs."""
     owners: tuple[str, ...]
@@ -274,7 +279,7 @@ class Record(t.NamedTuple):
 Owned = dict[tuple[str, t.Any], Record]
 
 
-# --- the way from one to the other ---------------------------------------------------------------------------------------
+# --- the way from one to the other ------------------------------------------------------------------------------------
 
 
 class Target(t.NamedTuple):
@@ -300,8 +305,8 @@ class Target(t.NamedTuple):
     forwarded: dict[str, tuple[str, ...]] = {}
     """Interface -> owners who declared ``multi_nic`` with ``forwarded`` for it."""
     records: Owned | None = None
-    """Records of the entries that live inside files (hosts lines, table names, sysctls), as they shall be afterwards; None
-    where nothing of them is declared or let go."""
+    """Records of the entries that live inside files (hosts lines, table names, sysctls), as they shall be afterwards;
+    None where nothing of them is declared or let go."""
     prune: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
 

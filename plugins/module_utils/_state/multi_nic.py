@@ -43,12 +43,12 @@ def table_name(interface: str) -> str:
 def spell_out(
     desired: Desired, target: Target, state: State, names: Names, owned: Owned, warnings: list[str]
 ) -> tuple[Desired, Target]:
-    """``desired`` with the tables, routes and rules of its ``multi_nic`` entries, ``target`` with the nftables table."""
+    """``desired`` with tables, routes and rules for its ``multi_nic`` entries, ``target`` with our nftables."""
     routes, rules, tables = list(desired.routes), list(desired.rules), list(desired.tables)
     if desired.multi_nic and not desired.cluster_cidrs:
         warnings.append(
-            "multi_nic without cluster_cidrs: pods and services that the node reaches from a NIC's own address would be "
-            "looked for behind that NIC's gateway. Give the pod and service CIDRs."
+            "multi_nic without cluster_cidrs: pods and services that the node reaches from a NIC's own address would "
+            "be looked for behind that NIC's gateway. Give the pod and service CIDRs."
         )
     forwarded = {names.link(spec.interface): spec for spec in desired.multi_nic if spec.forwarded}
     marks, target = _marks(desired, target, state, owned, forwarded)
@@ -58,9 +58,8 @@ def spell_out(
         spec = spec._replace(interface=interface)
         if interface not in target.links and interface not in state.links:
             raise StateError(
-                "{}: this node has no interface '{}'; it has {}.".format(
-                    spec.origin, spec.interface, ", ".join(sorted(state.links))
-                )
+                f"{spec.origin}: this node has no interface '{spec.interface}'; it has "
+                f"{', '.join(sorted(state.links))}."
             )
         table = _table(spec, names, taken, tables)
         for family, field, bits in _FAMILIES:
@@ -106,9 +105,7 @@ def _table(spec: MultiNicSpec, names: Names, taken: set[int], tables: list[Table
     if number is None:
         number = next((number for number in TABLES if number not in taken), None)
         if number is None:
-            raise StateError(
-                "%s: all tables from %d to %d are taken; give table." % (spec.origin, TABLES[0], TABLES[-1])
-            )
+            raise StateError(f"{spec.origin}: all tables from {TABLES[0]} to {TABLES[-1]} are taken; give table.")
     taken.add(number)
     purpose = f"replies of {spec.interface} (multi_nic)"
     if not any(table.name == name for table in tables):
@@ -148,12 +145,12 @@ def _family(
     addresses = _addresses(spec, family, target, state)
     if not addresses:
         raise StateError(
-            "%s: %s has no IPv%d address, so nothing can come in by it. Declare one in interfaces."
-            % (spec.origin, spec.interface, 4 if family == AF_INET else 6)
+            f"{spec.origin}: {spec.interface} has no IPv{4 if family == AF_INET else 6} address, so nothing can come "
+            "in by it. Declare one in interfaces."
         )
     route = RouteSpec(spec.owner, spec.origin, False, family, None, table, next_hops=(NextHopSpec(spec.interface),))
-    for network in sorted({canonical_prefix("%s/%d" % (a.address, a.prefix_length)) for a in addresses}):
-        if not network.endswith("/%d" % bits):
+    for network in sorted({canonical_prefix(f"{a.address}/{a.prefix_length}") for a in addresses}):
+        if not network.endswith(f"/{bits}"):
             routes.append(route._replace(destination=network))
     default = "0.0.0.0/0" if family == AF_INET else "::/0"
     routes.append(route._replace(destination=default, next_hops=(NextHopSpec(spec.interface, gateway),)))
@@ -165,4 +162,4 @@ def _family(
             if not any(other[3:] == rule[3:] and other.owner == rule.owner for other in rules):
                 rules.append(rule)
     for address in sorted({a.address for a in addresses}):
-        rules.append(_rule(spec, family, table, priority)._replace(source="%s/%d" % (address, bits)))
+        rules.append(_rule(spec, family, table, priority)._replace(source=f"{address}/{bits}"))

@@ -72,11 +72,13 @@ def plan(
         _managed(ledger)
         depths = _depths(ledger.changes)
         ledger.changes.sort(key=lambda change: _step(change, depths))
-        protection.check(
-            state, ledger.changes, [] if allow_default_override else list(peers), () if allow_default_override else protect,
-            defaults=not allow_default_override,
-        )  # fmt: skip
+        if not allow_default_override:
+            protection.check(state, ledger.changes, peers, protect)
         protection.check_collateral(ledger)
+        if target.links:
+            from ansible_collections.kubenode.network.plugins.module_utils._state.plan_links import check_closing
+
+            check_closing(ledger)
         ledger.raise_conflicts()
     return Plan(tuple(ledger.changes), ledger.owned, tuple(dict.fromkeys(ledger.warnings)))
 
@@ -123,14 +125,15 @@ def _managed(ledger: Ledger) -> None:
             if interface in ledger.state.managers:
                 found.setdefault(interface, []).append(change.name)
     if found:
-        raise StateError(
-            "\n".join(
-                "Interface {} is managed by {}, and this release changes only NICs that no manager owns (wanted: {}). "
-                "Configure it with {}, or take the NIC out of its hands.".format(name, ledger.state.managers[name], ", ".join(names[:3]) + (" ..." if names[3:] else ""),
-                   ledger.state.managers[name])
-                for name, names in sorted(found.items())
+        refusals = []
+        for interface, wanted in sorted(found.items()):
+            manager = ledger.state.managers[interface]
+            refusals.append(
+                f"Interface {interface} is managed by {manager}, and this release changes only NICs that no manager "
+                f"owns (wanted: {', '.join(wanted[:3])}{' ...' if wanted[3:] else ''}). Configure it with {manager}, "
+                "or take the NIC out of its hands."
             )
-        )  # fmt: skip
+        raise StateError("\n".join(refusals))
 
 
 def interfaces_of(change: Change) -> set[str]:
@@ -188,7 +191,6 @@ def _step(change: Change, depths: t.Mapping[str, int]) -> tuple[t.Any, ...]:
         if after is None:
             return (70, before.table in _MAIN_TABLES, not any(hop.gateway for hop in before.next_hops))
         # Device routes first (gateways lean on them), other tables before main, defaults last.
-        return (
-            30, any(hop.gateway for hop in after.next_hops), after.table in _MAIN_TABLES, after.destination.endswith("/0"),
-        )  # fmt: skip
+        by_gateway = any(hop.gateway for hop in after.next_hops)
+        return (30, by_gateway, after.table in _MAIN_TABLES, after.destination.endswith("/0"))
     return (50,) if after is not None else (60,)

@@ -7,17 +7,11 @@ from __future__ import annotations
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Address, Link
 from ansible_collections.kubenode.network.plugins.module_utils._state.classify import OURS, record_of
-from ansible_collections.kubenode.network.plugins.module_utils._state.ledger import Ledger
+from ansible_collections.kubenode.network.plugins.module_utils._state.ledger import Ledger, text_of
 
 _IFA_F_PERMANENT = 0x80
 _SCOPE_LINK = 253
 _KERNEL = 2
-
-
-def describe_address(address: Address) -> str:
-    from ansible_collections.kubenode.network.plugins.module_utils._state.describe import address_text
-
-    return address_text(address)
 
 
 def plan_links(ledger: Ledger) -> None:
@@ -64,9 +58,8 @@ def _check_in_place(ledger: Ledger, found: Link, wanted: Link) -> None:
         differing.append(f"base interface {found.parent} -> {wanted.parent}")
     if differing:
         ledger.conflict(
-            "Interface {} cannot be changed in place: {}. Remove it first (state: absent), then declare it anew.".format(
-                found.name, ", ".join(differing)
-            )
+            f"Interface {found.name} cannot be changed in place: {', '.join(differing)}. Remove it first (state: "
+            "absent), then declare it anew."
         )
 
 
@@ -83,7 +76,7 @@ def _absent(ledger: Ledger, name: str, owners: tuple[str, ...]) -> None:
     _unconfigure(ledger, name, owners)
     users = _strangers(ledger, name)
     if users:
-        ledger.warnings.append("Interface {} stays up: {} uses it.".format(name, " and ".join(users)))
+        ledger.warnings.append(f"Interface {name} stays up: {' and '.join(users)} uses it.")
     elif found.up:
         ledger.change("link", name, found, found._replace(up=False), owners, "absent")
 
@@ -93,16 +86,12 @@ def _unconfigure(ledger: Ledger, name: str, owners: tuple[str, ...]) -> None:
         for route in routes:
             if any(hop.interface == name for hop in route.next_hops) and ledger.classifier.route(route)[0] == OURS:
                 if ("route", route.key) not in ledger.gone and route.key not in ledger.target.routes:
-                    from ansible_collections.kubenode.network.plugins.module_utils._state.plan_routes import (
-                        describe_route,
-                    )
-
                     ledger.forget("route", route.key)
-                    ledger.delete("route", route, describe_route(route), owners, "absent")
+                    ledger.delete("route", route, owners, "absent")
     for address in ledger.state.addresses.values():
         if address.interface == name and record_of(ledger.before, "address", address) is not None:
             ledger.forget("address", address.key)
-            ledger.delete("address", address, describe_address(address), owners, "absent")
+            ledger.delete("address", address, owners, "absent")
 
 
 def _strangers(ledger: Ledger, name: str) -> list[str]:
@@ -111,7 +100,7 @@ def _strangers(ledger: Ledger, name: str) -> list[str]:
     for address in ledger.state.addresses.values():
         if address.interface == name and address.scope != _SCOPE_LINK:
             if record_of(ledger.before, "address", address) is None:
-                found.append("%s/%d" % (address.address, address.prefix_length))
+                found.append(f"{address.address}/{address.prefix_length}")
     for routes in ledger.state.routes.values():
         for route in routes:
             if route.protocol != _KERNEL and any(hop.interface == name for hop in route.next_hops):
@@ -131,9 +120,7 @@ def _delete(ledger: Ledger, name: str, owners: tuple[str, ...], reason: str) -> 
     ]
     if users:
         ledger.conflict(
-            "Interface {} is ours to delete, but others use it: {}. Take these away first.".format(
-                name, ", ".join(users)
-            )
+            f"Interface {name} is ours to delete, but others use it: {', '.join(users)}. Take these away first."
         )
         return
     _unconfigure(ledger, name, owners)
@@ -157,7 +144,7 @@ def _let_go(ledger: Ledger, name: str) -> bool:
     )
 
 
-# --- addresses -----------------------------------------------------------------------------------------------------------
+# --- addresses --------------------------------------------------------------------------------------------------------
 
 
 def plan_addresses(ledger: Ledger) -> None:
@@ -165,42 +152,17 @@ def plan_addresses(ledger: Ledger) -> None:
         found = ledger.state.addresses.get(key)
         if found is None:
             ledger.declare("address", key, wanted, owners, True)
-            ledger.change("address", describe_address(wanted), None, wanted, owners)
+            ledger.change("address", text_of(wanted), None, wanted, owners)
             continue
         record = ledger.before.get(("address", key))
         value = record.value if record is not None else wanted
         ledger.declare("address", key, value, owners, record is not None and record.made)
     standing = {key: (address,) for key, address in ledger.state.addresses.items()}
-    ledger.prune("address", ledger.target.addresses, standing, describe_address)
+    ledger.prune("address", ledger.target.addresses, standing)
     for (name, family), exact in ledger.target.listed.items():
         for address in ledger.state.addresses.values():
             if address.interface == name and address.family == family and address.key not in ledger.target.addresses:
                 _unlisted(ledger, address, exact)
-    closing = {
-        change.name
-        for change in ledger.changes
-        if change.kind == "link" and change.before and change.before.up and change.after and not change.after.up
-    }
-    for name in sorted(closing):
-        _check_closing(ledger, name)
-
-
-def _check_closing(ledger: Ledger, name: str) -> None:
-    """A link that goes down takes its addresses out of use, and the kernel drops those of IPv6."""
-    from ansible_collections.kubenode.network.plugins.module_utils._state.verify import kernel_made
-
-    users = [
-        describe_address(address)
-        for key, address in ledger.state.addresses.items()
-        if address.interface == name and address.scope != _SCOPE_LINK and not kernel_made("address", address)
-        and ("address", key) not in ledger.before and ("address", key) not in ledger.owned
-        and ("address", key) not in ledger.gone
-    ]  # fmt: skip
-    if users:
-        ledger.conflict(
-            "Interface {} is not taken down: others have addresses on it, {}. Take these away first, or let "
-            "addresses_exact do it.".format(name, ", ".join(users))
-        )
 
 
 def _unlisted(ledger: Ledger, address: Address, exact: bool) -> None:
@@ -211,8 +173,33 @@ def _unlisted(ledger: Ledger, address: Address, exact: bool) -> None:
         return
     if exact:
         ledger.forget("address", address.key)
-        ledger.delete("address", address, describe_address(address), (), "addresses_exact")
+        ledger.delete("address", address, (), "addresses_exact")
     else:
         ledger.warnings.append(
-            f"The address {describe_address(address)} is not in the declaration and stays; addresses_exact: true would remove it."
+            f"The address {text_of(address)} is not in the declaration and stays; addresses_exact: true would remove "
+            "it."
         )
+
+
+def check_closing(ledger: Ledger) -> None:
+    """A link that goes down takes its addresses out of use, and the kernel drops those of IPv6: never others'."""
+    from ansible_collections.kubenode.network.plugins.module_utils._state.verify import kernel_made
+
+    closing = {
+        change.name
+        for change in ledger.changes
+        if change.kind == "link" and change.before and change.before.up and change.after and not change.after.up
+    }
+    for name in sorted(closing):
+        users = [
+            text_of(address)
+            for key, address in ledger.state.addresses.items()
+            if address.interface == name and address.scope != _SCOPE_LINK and not kernel_made("address", address)
+            and ("address", key) not in ledger.before and ("address", key) not in ledger.owned
+            and ("address", key) not in ledger.gone
+        ]  # fmt: skip
+        if users:
+            ledger.conflict(
+                "Interface {} is not taken down: others have addresses on it, {}. Take these away first, or let "
+                "addresses_exact do it.".format(name, ", ".join(users))
+            )

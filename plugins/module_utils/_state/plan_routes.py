@@ -8,7 +8,7 @@ from __future__ import annotations
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import KUBENODE_PROTOCOL
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import NextHop, Route
 from ansible_collections.kubenode.network.plugins.module_utils._state.classify import OPERATOR, OTHER, OURS
-from ansible_collections.kubenode.network.plugins.module_utils._state.ledger import Ledger
+from ansible_collections.kubenode.network.plugins.module_utils._state.ledger import Ledger, text_of
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import NextHopSpec, RouteSpec
 
 _KERNEL = 2
@@ -30,16 +30,10 @@ def same_route(found: Route, wanted: Route) -> bool:
     return len(found.next_hops) == len(wanted.next_hops) and set(found.next_hops) == set(wanted.next_hops)
 
 
-def describe_route(route: Route) -> str:
-    from ansible_collections.kubenode.network.plugins.module_utils._state.describe import route_text
-
-    return route_text(route)
-
-
 def plan_routes(ledger: Ledger) -> None:
     _declared(ledger)
     _absent(ledger)
-    ledger.prune("route", ledger.target.routes, ledger.state.routes, describe_route)
+    ledger.prune("route", ledger.target.routes, ledger.state.routes)
 
 
 def _declared(ledger: Ledger) -> None:
@@ -51,7 +45,7 @@ def _declared(ledger: Ledger) -> None:
         tables.add((wanted.family, wanted.table))
         if found is None:
             ledger.declare("route", key, wanted, owners, True)
-            ledger.change("route", describe_route(wanted), None, wanted, owners)
+            ledger.change("route", text_of(wanted), None, wanted, owners)
             continue
         first = found[0]
         if len(found) == 1 and first == wanted:
@@ -77,31 +71,19 @@ def _contested(ledger: Ledger, found: tuple[Route, ...], wanted: Route, owners: 
     if replaceable:
         mine = classes[0][0] == OURS
         ledger.declare("route", key, wanted, owners, True)
-        ledger.change(
-            "route",
-            describe_route(wanted),
-            found[0],
-            wanted,
-            owners,
-            "" if mine else "replaces that of " + classes[0][1],
-        )
+        reason = "" if mine else f"replaces that of {classes[0][1]}"
+        ledger.change("route", text_of(wanted), found[0], wanted, owners, reason)
         return
-    others = "; ".join(
-        f"{describe_route(route)} of {who}" for route, (kind, who) in zip(found, classes) if kind != OURS
-    )
+    others = "; ".join(f"{text_of(route)} of {who}" for route, (kind, who) in zip(found, classes) if kind != OURS)
     way_out = "Choose another metric or table"
     if len(found) == 1 and classes[0][0] == OPERATOR:
         way_out += ", remove it, or set on_conflict: replace"
-    default = wanted.destination.endswith("/0") and wanted.table in _RESERVED_TABLES
+    note = ""
+    if wanted.destination.endswith("/0") and wanted.table in _RESERVED_TABLES:
+        note = " It is a default route in use, which an equal metric would take over."
     ledger.conflict(
-        "{}: {} stands in the way of {}: the kernel tells them apart by destination, table, tos and metric only, which are "
-        "equal.{} {}.".format(
-            origin,
-            others,
-            describe_route(wanted),
-            " It is a default route in use, which an equal metric would take over." if default else "",
-            way_out,
-        )
+        f"{origin}: {others} stands in the way of {text_of(wanted)}: the kernel tells them apart by destination, "
+        f"table, tos and metric only, which are equal.{note} {way_out}."
     )
 
 
@@ -124,10 +106,10 @@ def _check_table(ledger: Ledger, family: int, table: int) -> None:
             if user is not None:
                 break
     if user is not None:
-        ledger.conflict("Routing table %d is used by %s on this node; choose another table." % (table, user))
+        ledger.conflict(f"Routing table {table} is used by {user} on this node; choose another table.")
 
 
-# --- absent --------------------------------------------------------------------------------------------------------------
+# --- absent -----------------------------------------------------------------------------------------------------------
 
 
 def matches(spec: RouteSpec, route: Route) -> bool:
@@ -184,7 +166,8 @@ def _absent(ledger: Ledger) -> None:
             another = spec.owner is not None and spec.owner not in owners
             if matches(spec, wanted) and (another or _says_the_same(spec, wanted)):
                 ledger.conflict(
-                    f"{origin} and {spec.origin} contradict each other: {describe_route(wanted)} is declared by the first and removed by the second."
+                    f"{origin} and {spec.origin} contradict each other: {text_of(wanted)} is declared by the first and "
+                    "removed by the second."
                 )
     for routes in ledger.state.routes.values():
         for route in routes:
@@ -196,5 +179,5 @@ def _absent(ledger: Ledger) -> None:
                     continue
                 if matches(spec, route):
                     hint = "; it goes with its address" if route.protocol == _KERNEL else ""
-                    ledger.remove("route", route, describe_route(route), spec, hint)
+                    ledger.remove("route", route, spec, hint)
                     break

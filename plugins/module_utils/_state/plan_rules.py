@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Rule
 from ansible_collections.kubenode.network.plugins.module_utils._state.classify import OPERATOR, OURS
-from ansible_collections.kubenode.network.plugins.module_utils._state.ledger import Ledger
+from ansible_collections.kubenode.network.plugins.module_utils._state.ledger import Ledger, text_of
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import RuleSpec, StateError
 
 # Where rules without a priority go: NMState starts at 30000 as well, and the kernel's own are 32766 and 32767.
@@ -34,12 +34,6 @@ def same_rule(found: Rule, wanted: Rule) -> bool:
     )
 
 
-def describe_rule(rule: Rule) -> str:
-    from ansible_collections.kubenode.network.plugins.module_utils._state.describe import rule_text
-
-    return rule_text(rule)
-
-
 def plan_rules(ledger: Ledger) -> None:
     standing: dict[tuple[t.Any, ...], list[Rule]] = {}
     for rules in ledger.state.rules.values():
@@ -48,7 +42,7 @@ def plan_rules(ledger: Ledger) -> None:
     declared: set[t.Any] = set()
     for wanted, owners, origin, given in ledger.target.rules:
         if not given:
-            wanted = wanted._replace(priority=_priority(ledger, wanted, standing, declared))
+            wanted = wanted._replace(priority=_priority(wanted, standing, declared))
         key = wanted.key
         declared.add(key)
         found = standing.get(selectors(wanted), ())
@@ -62,12 +56,12 @@ def plan_rules(ledger: Ledger) -> None:
         ledger.declare("rule", key, wanted, owners, True)
         if old is not None and old.key != key:
             ledger.forget("rule", old.key)
-        ledger.change("rule", describe_rule(wanted), old, wanted, owners)
+        ledger.change("rule", text_of(wanted), old, wanted, owners)
     _absent(ledger)
-    ledger.prune("rule", declared, ledger.state.rules, describe_rule)
+    ledger.prune("rule", declared, ledger.state.rules)
 
 
-def _priority(ledger: Ledger, wanted: Rule, standing: dict[tuple[t.Any, ...], list[Rule]], declared: set[t.Any]) -> int:
+def _priority(wanted: Rule, standing: dict[tuple[t.Any, ...], list[Rule]], declared: set[t.Any]) -> int:
     """That of our own equal rule, else the first free one of the documented range."""
     for rules in standing.values():
         for rule in rules:
@@ -85,8 +79,8 @@ def _priority(ledger: Ledger, wanted: Rule, standing: dict[tuple[t.Any, ...], li
         if priority not in taken:
             return priority
     raise StateError(
-        "All rule priorities from %d to %d are taken on this node; give the rule %s a priority."
-        % (PRIORITIES[0], PRIORITIES[-1], describe_rule(wanted))
+        f"All rule priorities from {PRIORITIES[0]} to {PRIORITIES[-1]} are taken on this node; give the rule "
+        f"{text_of(wanted)} a priority."
     )
 
 
@@ -100,8 +94,8 @@ def _in_the_way(ledger: Ledger, wanted: Rule, found: t.Sequence[Rule], origin: s
             continue
         way_out = ", remove it, or set on_conflict: replace" if kind == OPERATOR else ""
         ledger.conflict(
-            f"{origin}: {describe_rule(rule)} of {who} has the same selectors and priority as {describe_rule(wanted)}; the kernel would only ever take the first. Choose "
-            f"another priority{way_out}."
+            f"{origin}: {text_of(rule)} of {who} has the same selectors and priority as {text_of(wanted)}; the kernel "
+            f"would only ever take the first. Choose another priority{way_out}."
         )
     return old
 
@@ -111,14 +105,14 @@ def _check_numbers(ledger: Ledger, wanted: Rule, origin: str) -> None:
     user = networks.priority_user(wanted.priority)
     if user is not None:
         ledger.conflict(
-            "%s: rule priority %d is used by %s on this node; choose another priority."
-            % (origin, wanted.priority, user)
+            f"{origin}: rule priority {wanted.priority} is used by {user} on this node; choose another priority."
         )
     if wanted.fwmark:
         user = networks.mark_user(wanted.fwmark & wanted.fwmask)
         if user is not None:
             ledger.conflict(
-                f"{origin}: fwmark {wanted.fwmark:#x}/{wanted.fwmask:#x} overlaps with the mark bits of {user}; choose other bits."
+                f"{origin}: fwmark {wanted.fwmark:#x}/{wanted.fwmask:#x} overlaps with the mark bits of {user}; choose "
+                "other bits."
             )
 
 
@@ -130,13 +124,14 @@ def warn_of_empty_tables(ledger: Ledger, tables: set[tuple[int, int]]) -> None:
             and wanted.table not in _MAIN_TABLES
             and (wanted.family, wanted.table) not in tables
         ):
+            family = "IPv6" if wanted.family == 10 else "IPv4"
             ledger.warnings.append(
-                "%s: the rule looks up table %d, which holds no %s route: the kernel goes on with the next rule."
-                % (origin, wanted.table, "IPv6" if wanted.family == 10 else "IPv4")
+                f"{origin}: the rule looks up table {wanted.table}, which holds no {family} route: the kernel goes on "
+                "with the next rule."
             )
 
 
-# --- absent --------------------------------------------------------------------------------------------------------------
+# --- absent -----------------------------------------------------------------------------------------------------------
 
 _FIELDS = (
     "family", "priority", "action", "table", "source", "destination", "tos", "fwmark", "fwmask", "iif", "oif",
@@ -162,7 +157,8 @@ def _absent(ledger: Ledger) -> None:
         for spec in patterns:
             if matches(spec, wanted) and (given or spec.priority is None):
                 ledger.conflict(
-                    f"{origin} and {spec.origin} contradict each other: the rule {describe_rule(wanted)} is declared by the first and removed by the second."
+                    f"{origin} and {spec.origin} contradict each other: the rule {text_of(wanted)} is declared by the "
+                    "first and removed by the second."
                 )
     for rules in ledger.state.rules.values():
         for rule in rules:
@@ -173,5 +169,5 @@ def _absent(ledger: Ledger) -> None:
                 candidates = list(patterns)
             for spec in candidates:
                 if matches(spec, rule):
-                    ledger.remove("rule", rule, describe_rule(rule), spec)
+                    ledger.remove("rule", rule, spec)
                     break

@@ -44,14 +44,11 @@ def check(
     changes: t.Sequence[Change],
     peers: t.Sequence[tuple[str, str, str | None]],
     protect: t.Sequence[str],
-    defaults: bool = True,
 ) -> None:
     """Raises StateError where `changes` move a protected path."""
     if not any(change.kind in _TOUCHES_PATHS for change in changes):
         return
-    watched = _watched(changes, peers, protect, defaults)
-    if not watched:
-        return
+    watched = _watched(changes, peers, protect)
     points = [(w.family, w.address) for w in watched if w.address is not None]
     after_state = afterwards(state, changes)
     before, after = Fib(state, points), Fib(after_state, points)
@@ -62,10 +59,9 @@ def check(
             continue
         new = after.lookup(w.family, w.address, w.source)
         if not old.same_way(new):
+            what = f"{w.what} ({w.text})" if w.text else w.what
             refused.append(
-                "The change would move {}{}: now {}, then {} (by {}).".format(
-                    w.what, f" ({w.text})" if w.text else "", _way(old), _way(new), _culprit(changes, new, old)
-                )
+                f"The change would move {what}: now {_way(old)}, then {_way(new)} (by {_culprit(changes, new, old)})."
             )
     for what, _address, own in peers:
         if own is not None and _has(state, own) and not _has(after_state, own):
@@ -74,22 +70,21 @@ def check(
         raise StateError(
             "Refused, nothing was changed: it would cut off or move a protected path.\n"
             + "\n".join(dict.fromkeys(refused))
-            + "\nUse a higher metric, a table of its own with a rule, or a narrower destination; if this is what you want, "
-            "set allow_default_override: true.",
+            + "\nUse a higher metric, a table of its own with a rule, or a narrower destination; if this is what you "
+            "want, set allow_default_override: true.",
             refused=list(dict.fromkeys(refused)),
         )
 
 
 def _has(state: State, address: str) -> bool:
-    return any(a.address == address and state.links[a.interface].up for a in state.addresses.values()
-               if a.interface in state.links)  # fmt: skip
+    return any(
+        one.address == address and one.interface in state.links and state.links[one.interface].up
+        for one in state.addresses.values()
+    )
 
 
 def _watched(
-    changes: t.Sequence[Change],
-    peers: t.Sequence[tuple[str, str, str | None]],
-    protect: t.Sequence[str],
-    defaults: bool,
+    changes: t.Sequence[Change], peers: t.Sequence[tuple[str, str, str | None]], protect: t.Sequence[str]
 ) -> list[Watched]:
     watched = []
     for what, address, own in peers:
@@ -97,9 +92,8 @@ def _watched(
         source = number(own)[1] if own is not None and number(own)[0] == family else None
         watched.append(Watched("the path to " + what, family, value, source, address))
         watched.append(Watched("the path to " + what, family, value, None, address))
-    if defaults:
-        for family, name in ((AF_INET, "IPv4"), (AF_INET6, "IPv6")):
-            watched.append(Watched(f"the {name} default route in use", family, None, None, ""))
+    for family, name in ((AF_INET, "IPv4"), (AF_INET6, "IPv6")):
+        watched.append(Watched(f"the {name} default route in use", family, None, None, ""))
     for cidr in protect:
         where = prefix(cidr)
         for point in _boundaries(where, changes):
@@ -118,7 +112,7 @@ def _boundaries(where: Prefix, changes: t.Sequence[Change]) -> list[int]:
             if change.kind in ("route", "rule"):
                 text = thing.destination
             elif change.kind == "address":
-                text = "%s/%d" % (thing.address, thing.prefix_length)
+                text = f"{thing.address}/{thing.prefix_length}"
             inner = prefix(text) if text is not None else where
             if inner.family != where.family:
                 continue
@@ -137,7 +131,7 @@ def _way(answer: Answer | None) -> str:
     if not answer.hops:
         return answer.type
     hops = sorted(
-        "{}dev {}".format(f"via {gateway} " if gateway else "", interface or "?") for interface, gateway in answer.hops
+        (f"via {gateway} " if gateway else "") + f"dev {interface or '?'}" for interface, gateway in answer.hops
     )
     return (answer.type + " " if answer.type != "unicast" else "") + " and ".join(hops)
 
@@ -152,12 +146,13 @@ def _culprit(changes: t.Sequence[Change], new: Answer | None, old: Answer) -> st
     return ", ".join(names[:3]) or "the sum of the changes"
 
 
-# --- what the kernel would take along --------------------------------------------------------------------------------------
+# --- what the kernel would take along ---------------------------------------------------------------------------------
 
 
 def check_collateral(ledger: Ledger) -> None:
     """Deleting an address or taking a link down makes the kernel drop routes over it: never those of others."""
     from ansible_collections.kubenode.network.plugins.module_utils._state.classify import OURS
+    from ansible_collections.kubenode.network.plugins.module_utils._state.ledger import text_of
 
     removals = [
         change
@@ -168,7 +163,7 @@ def check_collateral(ledger: Ledger) -> None:
     if not removals:
         return
     after = afterwards(ledger.state, ledger.changes)
-    planned = {(change.before.key) for change in ledger.changes if change.kind == "route" and change.before is not None}
+    planned = {change.before.key for change in ledger.changes if change.kind == "route" and change.before is not None}
     for key, routes in ledger.state.routes.items():
         if key in planned:
             continue
@@ -178,10 +173,5 @@ def check_collateral(ledger: Ledger) -> None:
                 continue
             kind, who = ledger.classifier.route(route)
             if kind != OURS:
-                from ansible_collections.kubenode.network.plugins.module_utils._state.plan_routes import describe_route
-
-                ledger.conflict(
-                    "{} would make the kernel drop {} of {}. Move that route first.".format(
-                        " and ".join(change.name for change in removals), describe_route(route), who
-                    )
-                )
+                names = " and ".join(change.name for change in removals)
+                ledger.conflict(f"{names} would make the kernel drop {text_of(route)} of {who}. Move that route first.")

@@ -64,12 +64,13 @@ class Names:
         if not exact:
             known = ", ".join(sorted(f"{link.name} {link.mac}" for link in self.state.links.values() if link.mac))
             raise StateError(
-                f"{spec.origin}: no interface of this node has the MAC address {wanted}; it has {known}. Correct mac_address, or the host "
-                "that it was written for."
+                f"{spec.origin}: no interface of this node has the MAC address {wanted}; it has {known}. Correct "
+                "mac_address, or the host that it was written for."
             )
+        several = ", ".join(sorted(link.name for link in exact))
         raise StateError(
-            "{}: several interfaces have the MAC address {} ({}); name the one that is meant instead of "
-            "identifier mac-address.".format(spec.origin, wanted, ", ".join(sorted(link.name for link in exact)))
+            f"{spec.origin}: several interfaces have the MAC address {wanted} ({several}); name the one that is meant "
+            "instead of identifier mac-address."
         )
 
     def link(self, name: str) -> str:
@@ -83,9 +84,10 @@ class Names:
             return table
         number = self.tables.get(table)
         if number is None:
+            known = ", ".join(sorted(self.tables)) or "none"
             raise StateError(
-                "{}: the routing table '{}' has no number on this node; known names are {}. Use the number, or declare "
-                "the name with the option tables.".format(origin, table, ", ".join(sorted(self.tables)) or "none")
+                f"{origin}: the routing table '{table}' has no number on this node; known names are {known}. Use the "
+                "number, or declare the name with the option tables."
             )
         return number
 
@@ -155,7 +157,7 @@ def _with_files(desired: Desired, target: Target, state: State, owned: Owned, wa
     return target._replace(files=files, sysctls=sysctls, records=records, warnings=tuple(warnings) + tuple(more))
 
 
-# --- links -------------------------------------------------------------------------------------------------------------
+# --- links ------------------------------------------------------------------------------------------------------------
 
 
 def _links(
@@ -235,17 +237,17 @@ def _agree(said: dict[tuple[str, str], tuple[t.Any, str]], name: str, field: str
     before = said.setdefault((name, field), (value, origin))
     if before[0] != value:
         raise StateError(
-            f"{before[1]} and {origin} contradict each other: {field} of {name} is {before[0]} in the first and {value} in the second."
+            f"{before[1]} and {origin} contradict each other: {field} of {name} is {before[0]} in the first and "
+            f"{value} in the second."
         )
 
 
 def _new_link(spec: InterfaceSpec, name: str, state: State) -> Link:
     if spec.type not in CREATABLE:
         raise StateError(
-            "{}: this node has no interface '{}'; it has {}. Correct the name, find the NIC by its MAC address "
-            "(identifier: mac-address), or give a type that can be made ({}).".format(
-                spec.origin, spec.name, ", ".join(sorted(state.links)), ", ".join(CREATABLE)
-            )
+            f"{spec.origin}: this node has no interface '{spec.name}'; it has {', '.join(sorted(state.links))}. "
+            "Correct the name, find the NIC by its MAC address (identifier: mac-address), or give a type that can be "
+            f"made ({', '.join(CREATABLE)})."
         )
     return Link(name=name, index=0, mtu=0, kind=spec.type, up=True)
 
@@ -260,11 +262,10 @@ def _check_kind(spec: InterfaceSpec, name: str, found: Link | None) -> None:
     else:
         right = found.kind == spec.type
     if not right:
+        kind = found.kind or ("loopback" if name == "lo" else "ethernet")
         raise StateError(
-            "{}: interface {} is of kind {} on this node, not {}. A link is never made anew in place of another kind; "
-            "correct the type or use another name.".format(
-                spec.origin, name, found.kind or ("loopback" if name == "lo" else "ethernet"), spec.type
-            )
+            f"{spec.origin}: interface {name} is of kind {kind} on this node, not {spec.type}. A link is never made "
+            "anew in place of another kind; correct the type or use another name."
         )
 
 
@@ -292,7 +293,7 @@ def _ports(
         wanted[port] = (link._replace(master=master, up=up), owners_of(*owners, spec.owner))
 
 
-# --- addresses -----------------------------------------------------------------------------------------------------------
+# --- addresses --------------------------------------------------------------------------------------------------------
 
 
 def _addresses(
@@ -318,7 +319,8 @@ def _addresses(
                 other = places.setdefault(text, (name, spec.origin))
                 if other[0] != name:
                     raise StateError(
-                        f"{other[1]} and {spec.origin}: the address {text} is declared on {other[0]} and on {name}; an address belongs to one interface."
+                        f"{other[1]} and {spec.origin}: the address {text} is declared on {other[0]} and on {name}; an "
+                        "address belongs to one interface."
                     )
                 owners = wanted.get(address.key, (address, ()))[1]
                 wanted[address.key] = (address, owners_of(*owners, spec.owner))
@@ -333,8 +335,8 @@ def _addresses(
                 )
             elif current.key in wanted and not current.flags & IFA_F_PERMANENT:
                 raise StateError(
-                    "%s: %s/%d on %s is a lease (DHCP or router advertisement) and would go with it. Stop the client of "
-                    "that lease, or leave the address out."
-                    % (place[1], current.address, current.prefix_length, current.interface)
+                    f"{place[1]}: {current.address}/{current.prefix_length} on {current.interface} is a lease (DHCP or "
+                    "router advertisement) and would go with it. Stop the client of that lease, or leave the "
+                    "address out."
                 )
     return wanted, listed

@@ -89,10 +89,16 @@ def execute(
     Files are below ``root``; the kernel is that of the process's network namespace. Raises StateError; its details
     have ``rolled_back`` where something had been changed.
     """
-    if check_mode:
-        return _run(desired, options, True, root, form)
-    with records.Lock(root):
-        return _run(desired, options, False, root, form)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        if check_mode:
+            return _run(desired, options, True, root, form)
+        with records.Lock(root):
+            return _run(desired, options, False, root, form)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _run(desired: Desired, options: Options, check_mode: bool, root: str, form: Form) -> dict[str, t.Any]:

@@ -12,13 +12,20 @@ from __future__ import annotations
 import socket
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import NextHop, Route, Rule
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import (
+    Address,
+    Link,
+    NextHop,
+    Route,
+    Rule,
+)
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import Change, State
 
 AF_INET, AF_INET6 = 2, 10
 _LOCAL, _MAIN = 255, 254
 _REFUSALS = ("blackhole", "unreachable", "prohibit")
 _KERNEL = 2
+_SCOPE_LINK = 253
 _IFA_F_NOPREFIXROUTE = 0x200
 _IFF_UP = 1
 
@@ -143,89 +150,116 @@ def _selected(rule: Rule, address: int | None, source: int | None) -> bool:
     return True
 
 
-# --- the effect of changes -----------------------------------------------------------------------------------------------
+# --- the effect of changes --------------------------------------------------------------------------------------------
 
 
 def afterwards(state: State, changes: t.Iterable[Change]) -> State:
     """`state` with `changes` made, and what the kernel does on its own with addresses and links: connected and local
     routes come with an address, and everything over a link goes when it goes down.
     """
-    links, addresses = dict(state.links), dict(state.addresses)
-    routes, rules = dict(state.routes), dict(state.rules)
-
-    def drop(route: Route) -> None:
-        left = tuple(other for other in routes.get(route.key, ()) if other != route)
-        if left:
-            routes[route.key] = left
-        else:
-            routes.pop(route.key, None)
-
-    def put(route: Route) -> None:
-        standing = routes.get(route.key, ())
-        if route not in standing:
-            routes[route.key] = standing + (route,)
-
+    future = _Future(state)
+    steps: dict[str, t.Callable[[str, t.Any, t.Any], None]] = {
+        "link": future.link,
+        "address": future.address,
+        "route": future.route,
+        "rule": future.rule,
+    }
     for change in changes:
-        before, after = change.before, change.after
-        if change.kind == "link":
-            if after is None or not after.up or (before is not None and before.master != after.master):
-                for route in [r for group in routes.values() for r in group]:
-                    if any(hop.interface == change.name for hop in route.next_hops):
-                        drop(route)
-            if after is None:
-                links.pop(change.name, None)
-                for key in [key for key in addresses if key[0] == change.name]:
-                    del addresses[key]
-            else:
-                links[change.name] = after
-                if after.up and not (before is not None and before.up):
-                    for address in addresses.values():
-                        if address.interface == change.name:
-                            for route in connected_routes(address):
-                                put(route)
-        elif change.kind == "address":
-            if before is not None:
-                addresses.pop(before.key, None)
-                others = [a for a in addresses.values() if a.interface == before.interface]
-                kept = {route.key for address in others for route in connected_routes(address)}
-                for route in [r for group in routes.values() for r in group]:
-                    dead = route.source == before.address or (
-                        route.type == "local" and route.destination.split("/")[0] == before.address
-                    )
-                    connected = any(
-                        route.key == c.key and route.protocol == _KERNEL and route.key not in kept
-                        for c in connected_routes(before)
-                    )
-                    last = before.family == AF_INET and not any(a.family == AF_INET for a in others)
-                    over = (
-                        last
-                        and route.family == AF_INET
-                        and any(h.interface == before.interface for h in route.next_hops)
-                    )
-                    if dead or connected or over:
-                        drop(route)
-            if after is not None:
-                addresses[after.key] = after
-                if links.get(after.interface) is None or links[after.interface].up:
-                    for route in connected_routes(after):
-                        put(route)
-        elif change.kind == "route":
-            if before is not None:
-                drop(before)
-            if after is not None:
-                put(after)
-        elif change.kind == "rule":
-            if before is not None:
-                left = tuple(rule for rule in rules.get(before.key, ()) if rule != before)
-                rules[before.key] = left
-            if after is not None:
-                rules[after.key] = rules.get(after.key, ()) + (after,)
+        step = steps.get(change.kind)
+        if step is not None:
+            step(change.name, change.before, change.after)
     return state._replace(
-        links=links, addresses=addresses, routes=routes, rules={key: group for key, group in rules.items() if group}
+        links=future.links,
+        addresses=future.addresses,
+        routes=future.routes,
+        rules={key: group for key, group in future.rules.items() if group},
     )
 
 
-def connected_routes(address: t.Any) -> list[Route]:
+class _Future:
+    """A copy of a state on which changes are tried out, one method for each kind."""
+
+    def __init__(self, state: State) -> None:
+        self.links, self.addresses = dict(state.links), dict(state.addresses)
+        self.routes, self.rules = dict(state.routes), dict(state.rules)
+
+    def link(self, name: str, before: Link | None, after: Link | None) -> None:
+        if after is None or not after.up or (before is not None and before.master != after.master):
+            for route in self._all_routes():
+                if any(hop.interface == name for hop in route.next_hops):
+                    self._drop(route)
+        if after is None:
+            self.links.pop(name, None)
+            for key in [key for key in self.addresses if key[0] == name]:
+                del self.addresses[key]
+            return
+        self.links[name] = after
+        if after.up and not (before is not None and before.up):
+            for address in self.addresses.values():
+                if address.interface == name:
+                    self._connect(address)
+
+    def address(self, _name: str, before: Address | None, after: Address | None) -> None:
+        if before is not None:
+            self.addresses.pop(before.key, None)
+            self._disconnect(before)
+        if after is not None:
+            self.addresses[after.key] = after
+            if self.links.get(after.interface) is None or self.links[after.interface].up:
+                self._connect(after)
+
+    def route(self, _name: str, before: Route | None, after: Route | None) -> None:
+        if before is not None:
+            self._drop(before)
+        if after is not None:
+            self._put(after)
+
+    def rule(self, _name: str, before: Rule | None, after: Rule | None) -> None:
+        if before is not None:
+            self.rules[before.key] = tuple(rule for rule in self.rules.get(before.key, ()) if rule != before)
+        if after is not None:
+            self.rules[after.key] = (*self.rules.get(after.key, ()), after)
+
+    def _all_routes(self) -> list[Route]:
+        return [route for group in self.routes.values() for route in group]
+
+    def _drop(self, route: Route) -> None:
+        left = tuple(other for other in self.routes.get(route.key, ()) if other != route)
+        if left:
+            self.routes[route.key] = left
+        else:
+            self.routes.pop(route.key, None)
+
+    def _put(self, route: Route) -> None:
+        standing = self.routes.get(route.key, ())
+        if route not in standing:
+            self.routes[route.key] = (*standing, route)
+
+    def _connect(self, address: Address) -> None:
+        for route in connected_routes(address):
+            self._put(route)
+
+    def _disconnect(self, address: Address) -> None:
+        """Drop what goes with an address: its routes, those with it as source, with IPv4's last one all of IPv4."""
+        others = [other for other in self.addresses.values() if other.interface == address.interface]
+        kept = {route.key for other in others for route in connected_routes(other)}
+        lost = {route.key for route in connected_routes(address)} - kept
+        last = address.family == AF_INET and not any(other.family == AF_INET for other in others)
+        for route in self._all_routes():
+            if (
+                route.source == address.address
+                or (route.type == "local" and route.destination.split("/")[0] == address.address)
+                or (route.protocol == _KERNEL and route.key in lost)
+                or (
+                    last
+                    and route.family == AF_INET
+                    and any(hop.interface == address.interface for hop in route.next_hops)
+                )
+            ):
+                self._drop(route)
+
+
+def connected_routes(address: Address) -> list[Route]:
     """The routes that the kernel makes for an address: its network in main (or nothing with noprefixroute), itself in
     local (net/ipv4/fib_frontend.c fib_add_ifaddr, net/ipv6/addrconf.c).
     """
@@ -233,7 +267,7 @@ def connected_routes(address: t.Any) -> list[Route]:
     bits = 32 if family == AF_INET else 128
     length = address.prefix_length
     hop = (NextHop(address.interface),)
-    own = "%s/%d" % (address.address, bits)
+    own = f"{address.address}/{bits}"
     routes = [Route(family, _LOCAL, own, 0, hop, "local", _KERNEL)]
     if not address.flags & _IFA_F_NOPREFIXROUTE and length < bits:
         start = start >> (bits - length) << (bits - length)
@@ -241,6 +275,6 @@ def connected_routes(address: t.Any) -> list[Route]:
         metric = 256 if family == AF_INET6 else 0
         source = address.address if family == AF_INET else None
         routes.append(
-            Route(family, _MAIN, "%s/%d" % (text, length), metric, hop, "unicast", _KERNEL, 253, source=source)
+            Route(family, _MAIN, f"{text}/{length}", metric, hop, "unicast", _KERNEL, _SCOPE_LINK, source=source)
         )
     return routes

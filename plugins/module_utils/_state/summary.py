@@ -27,8 +27,8 @@ def summary(state: State, owned: Owned, most: int = 20) -> list[str]:
         if part:
             rows.append((name + " rules", "table", "routes"))
             rows.extend(part)
-    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
-    return [("%-*s  %-*s  %s" % (widths[0], row[0], widths[1], row[1], row[2])).rstrip() for row in rows]
+    first, second = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
+    return [f"{row[0]:<{first}}  {row[1]:<{second}}  {row[2]}".rstrip() for row in rows]
 
 
 def _family(state: State, owned: Owned, family: int, most: int) -> list[tuple[str, str, str]]:
@@ -74,10 +74,10 @@ def _table(routes: list[Route], owned: Owned, most: int) -> list[str]:
     )
     lines = [route_text(route._replace(table=254)) + _owners(owned, "route", route) for route in routes[:most]]
     if len(routes) > most:
-        lines.append("... and %d more" % (len(routes) - most))
+        lines.append(f"... and {len(routes) - most} more")
     return lines
 
 
 def _owners(owned: Owned, kind: str, thing: t.Any) -> str:
     record = record_of(owned, kind, thing)
-    return " ({})".format(", ".join(record.owners)) if record is not None and record.owners else ""
+    return f" ({', '.join(record.owners)})" if record is not None and record.owners else ""

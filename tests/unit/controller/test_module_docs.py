@@ -14,6 +14,7 @@ import typing as t
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
 from ansible_collections.kubenode.network.plugins.module_utils._state import (
     documents,
     options_interfaces,
@@ -23,11 +24,10 @@ from ansible_collections.kubenode.network.plugins.module_utils._state import (
     options_routes,
     options_rules,
 )
-from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
-Options = t.Dict[str, t.Dict[str, t.Any]]
+Options = dict[str, dict[str, t.Any]]
 # A key that stands for the other spelling of `options.py` is no alias of the option itself.
 EXPECTED: dict[str, tuple[t.AbstractSet[str], dict[str, str]]] = {
     "interfaces.interfaces": (options_interfaces.INTERFACE_KEYS, options_interfaces.INTERFACE_ALIASES),
