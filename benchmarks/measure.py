@@ -9,9 +9,11 @@ what else the machine does; absolute figures still do, so a claim is a ratio of 
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -67,14 +69,15 @@ def fresh_network(*lines: str) -> None:
 
 
 def python_environment(root: pathlib.Path) -> dict[str, str]:
-    """Environment for Python children that import the collection at ``root``, with compiled code kept as usual."""
-    base = pathlib.Path(tempfile.gettempdir()) / f"kubenode-bench-{os.getuid()}"
+    """Environment for Python children that import the collection at ``root``, with compiled code kept as usual.
+
+    What it needs lies in a folder of this process's own, which goes when it ends.
+    """
+    base = pathlib.Path(tempfile.mkdtemp(prefix="kubenode-bench-"))
+    atexit.register(shutil.rmtree, base, ignore_errors=True)
     namespace = base / "ansible_collections" / "kubenode"
-    namespace.mkdir(parents=True, exist_ok=True)
-    link = namespace / "network"
-    if not link.is_symlink() or link.readlink() != root:
-        link.unlink(missing_ok=True)
-        link.symlink_to(root)
+    namespace.mkdir(parents=True)
+    (namespace / "network").symlink_to(root)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPATH"] = str(base)
     environment["PYTHONPYCACHEPREFIX"] = str(base / "pycache")

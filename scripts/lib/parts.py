@@ -182,7 +182,7 @@ def _track(collection: pathlib.Path) -> None:
 
 
 def _programs(report: Report) -> bool:
-    """Brings the programs of the kernel's and the lab's tests; without `ip` they are pointless, others each may lack."""
+    """Brings the programs that tests of the kernel and the lab run; none of these goes without `ip`."""
     report.available("tests that need them", [ENV, "--need", *PROGRAMS[1:]])
     return report.available("all of them", [ENV, "--need", PROGRAMS[0]])
 

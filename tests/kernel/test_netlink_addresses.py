@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 import pytest
@@ -58,8 +59,16 @@ def _shown(netns: t.Any) -> list[dict[str, t.Any]]:
 
 
 def _routes_made(netns: t.Any) -> list[dict[str, t.Any]]:
-    """The routes that came with the address; link-local ones come with duplicate address detection, at any time."""
-    shown = [route for family in ("-4", "-6") for route in netns.routes(family, "all")]
+    """The routes that came with the address, once its own one is there: a worker of the kernel makes it in IPv6.
+
+    Link-local ones come with duplicate address detection, at any time.
+    """
+    (address,) = _shown(netns)
+    for _attempt in range(200):
+        shown = [route for family in ("-4", "-6") for route in netns.routes(family, "all")]
+        if any(route["dst"] == address["local"] for route in shown):
+            break
+        time.sleep(0.02)
     return [route for route in shown if not route["dst"].startswith(("fe80:", "ff00:"))]
 
 

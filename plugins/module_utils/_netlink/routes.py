@@ -10,6 +10,7 @@ destination: the decoder by the bytes around it, the encoder by the fields after
 from __future__ import annotations
 
 import errno
+import gc
 import struct
 from _socket import inet_ntop, inet_pton
 
@@ -66,7 +67,7 @@ def read_routes(
             if error.errno in (errno.ENOENT, errno.EAFNOSUPPORT):
                 continue
             raise
-        decoded = _decode(dumped, wanted, names)
+        decoded = _without_gc(_decode, dumped, wanted, names)
         if not sock.strict:
             decoded = [
                 route
@@ -75,6 +76,17 @@ def read_routes(
             ]
         routes = routes + decoded if routes else decoded
     return routes
+
+
+def _without_gc(decode: t.Callable[..., list[Route]], *arguments: t.Any) -> list[Route]:
+    """Call without garbage collection: looking for cycles among thousands of new tuples is a tenth of making them."""
+    if not gc.isenabled():
+        return decode(*arguments)
+    gc.disable()
+    try:
+        return decode(*arguments)
+    finally:
+        gc.enable()
 
 
 def decode_route(body: bytes, names: t.Mapping[int, str]) -> Route:
@@ -96,7 +108,7 @@ def _decode(bodies: list[bytes], family: int, names: t.Mapping[int, str]) -> lis
             found = cached(key)
             if found is not None:
                 head, length, tail = found
-                append(new(Route, (*head, inet_ntop(family, body[24:dst_end]) + length, *tail)))
+                append(new(Route, head + (inet_ntop(family, body[24:dst_end]) + length,) + tail))
             elif body[:1] == family_byte and not _is_cloned(body):
                 route = _decode_general(body, names)
                 append(route)

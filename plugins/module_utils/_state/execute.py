@@ -125,7 +125,7 @@ class Executor:
         self.done: list[Change] = []
         self._root = root
         self._indexes: dict[str, int] = {}
-        self._kinds: dict[str, str] = {}
+        self._links: dict[str, Link] = {}
         self._rules: precise.RulesAt = {}
         self._learn(state)
         self._sock = RtnlSocket()
@@ -134,10 +134,8 @@ class Executor:
         self._sock.close()
 
     def _learn_links(self, found: t.Iterable[Link]) -> None:
-        self._indexes, self._kinds = {}, {}
-        for link in found:
-            self._indexes[link.name] = link.index
-            self._kinds[link.name] = link.kind
+        self._links = {link.name: link for link in found}
+        self._indexes = {name: link.index for name, link in self._links.items()}
 
     def _learn(self, state: State) -> None:
         self._learn_links(state.links.values())
@@ -318,7 +316,11 @@ class Executor:
             create_link,
         )
 
-        rest = (link.parent, link.mtu or None, link.mac or None)
+        mtu = link.mtu or None
+        if link.kind == "bridge":
+            # It keeps one whatever its ports have only if that was a change of what it had (net/bridge/br_device.c).
+            mtu = 1499 if link.mtu == 1500 else None
+        rest = (link.parent, mtu, link.mac or None)
         try:
             create_link(link.name, link.kind, dict(link.data), *rest)
         except NetlinkError as error:
@@ -340,20 +342,24 @@ class Executor:
     def _set_link(self, before: Link, after: Link) -> None:
         index = self._index(after.name)
         changed_master = before.master != after.master
-        if changed_master and before.up and self._kinds.get(after.master or "") == "bond":
+        if changed_master and before.up and self._kind(after.master) == "bond":
             # A bond refuses ports that are up (bond_enslave in drivers/net/bonding/bond_main.c) and opens them itself.
             self._sock.request(links.encode_link_set(index, up=False))
         if changed_master:
             master = self._index(after.master) if after.master else 0
             self._sock.request(links.encode_link_set(index, master=master))
-        mac = after.mac if after.mac and after.mac != before.mac else None
-        # A bond or bridge gives its own MTU to a port and does not always take it back.
-        released = changed_master and after.master is None
-        mtu = after.mtu if after.mtu and (after.mtu != before.mtu or released) else None
+            # A bond gives its own address and MTU to a port, and does not always take the MTU back.
+            self._read_links()
+        held = self._links.get(after.name, before)
+        mac = after.mac if after.mac != held.mac else None
+        mtu = after.mtu if after.mtu not in (0, held.mtu) else None
         if mac or mtu:
             self._sock.request(links.encode_link_set(index, mtu=mtu, mac=mac))
         if after.up != before.up or changed_master:
             self._sock.request(links.encode_link_set(index, up=after.up))
+
+    def _kind(self, name: str | None) -> str:
+        return self._links[name].kind if name in self._links else ""
 
     def _index(self, name: str) -> int:
         try:

@@ -28,8 +28,6 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 # Inside one run: what later steps need comes first. Files that programs read for names (resolver, hosts) come last.
 _EARLY_FILES = ("/etc/iproute2/", "/etc/sysctl.d/")
 _MAIN_TABLES = (253, 254, 255)
-# Masters before their ports and upper devices when they are made.
-_MASTERS = ("bond", "bridge", "vrf")
 
 
 def plan(
@@ -72,10 +70,15 @@ def plan(
         from ansible_collections.kubenode.network.plugins.module_utils._state import protect as protection
 
         _managed(ledger)
-        ledger.changes.sort(key=_step)
+        depths = _depths(ledger.changes)
+        ledger.changes.sort(key=lambda change: _step(change, depths))
         if not allow_default_override:
             protection.check(state, ledger.changes, peers, protect)
         protection.check_collateral(ledger)
+        if target.links:
+            from ansible_collections.kubenode.network.plugins.module_utils._state.plan_links import check_closing
+
+            check_closing(ledger)
         ledger.raise_conflicts()
     return Plan(tuple(ledger.changes), ledger.owned, tuple(dict.fromkeys(ledger.warnings)))
 
@@ -148,7 +151,25 @@ def interfaces_of(change: Change) -> set[str]:
     return found
 
 
-def _step(change: Change) -> tuple[t.Any, ...]:
+def _depths(changes: t.Iterable[Change]) -> dict[str, int]:
+    """How many links each changed link stands on: what it is built on and whose port it is has to be there first."""
+    links = {change.name: change.after or change.before for change in changes if change.kind == "link"}
+    depths: dict[str, int] = {}
+
+    def depth(name: str | None, above: tuple[str, ...] = ()) -> int:
+        if name is None or name not in links or name in above:
+            return 0
+        if name not in depths:
+            link = links[name]
+            depths[name] = 1 + max(depth(link.parent, (*above, name)), depth(link.master, (*above, name)))
+        return depths[name]
+
+    for name in links:
+        depth(name)
+    return depths
+
+
+def _step(change: Change, depths: t.Mapping[str, int]) -> tuple[t.Any, ...]:
     kind, before, after = change.kind, change.before, change.after
     if kind == "file":
         return (0,) if change.name.startswith(_EARLY_FILES) else (95,)
@@ -160,10 +181,10 @@ def _step(change: Change) -> tuple[t.Any, ...]:
         return (45,) if after is not None else (85,)
     if kind == "link":
         if after is None:
-            return (90, before.kind in _MASTERS)
-        if before is None:
-            return (10, after.kind not in _MASTERS, after.parent is not None)
-        return (15, after.master is None) if after.up else (88,)
+            return (90, -depths[change.name])
+        if before is not None and before.up and not after.up:
+            return (88, -depths[change.name])
+        return (10, depths[change.name])
     if kind == "address":
         return (20,) if after is not None else (80,)
     if kind == "route":

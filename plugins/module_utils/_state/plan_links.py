@@ -24,18 +24,29 @@ def plan_links(ledger: Ledger) -> None:
             ledger.change("link", name, None, wanted, owners)
             continue
         record = ledger.before.get(("link", name))
-        if record is not None:
+        if record is not None and (owners or not ledger.pruned):
             ledger.declare("link", name, value, owners, record.made)
         elif wanted.kind and owners:
             ledger.declare("link", name, value, owners, False)
         if wanted != found:
             _check_in_place(ledger, found, wanted)
-            ledger.change("link", name, found, wanted, owners)
+            ledger.change("link", name, found, _as_asked(found, wanted), owners)
     for name, owners in ledger.target.absent_links.items():
         _absent(ledger, name, owners)
-    for name, record in ledger.let_go("link", ledger.target.links):
+    # A port that is only set free is no longer declared.
+    declared = {name for name, (_link, owners) in ledger.target.links.items() if owners}
+    for name, record in ledger.let_go("link", declared):
         if record.made and name in ledger.state.links and name not in ledger.target.absent_links:
             _delete(ledger, name, record.owners, "pruned")
+
+
+def _as_asked(found: Link, wanted: Link) -> Link:
+    """Without what was not asked for and follows the links below or above: see ``verify.expected``."""
+    if wanted.mac == found.mac and (found.master or wanted.master or wanted.kind in ("vlan", "bond", "bridge")):
+        wanted = wanted._replace(mac=None)
+    if wanted.kind == "bridge" and wanted.mtu == found.mtu:
+        wanted = wanted._replace(mtu=0)
+    return wanted
 
 
 def _check_in_place(ledger: Ledger, found: Link, wanted: Link) -> None:
@@ -168,3 +179,27 @@ def _unlisted(ledger: Ledger, address: Address, exact: bool) -> None:
             f"The address {text_of(address)} is not in the declaration and stays; addresses_exact: true would remove "
             "it."
         )
+
+
+def check_closing(ledger: Ledger) -> None:
+    """A link that goes down takes its addresses out of use, and the kernel drops those of IPv6: never others'."""
+    from ansible_collections.kubenode.network.plugins.module_utils._state.verify import kernel_made
+
+    closing = {
+        change.name
+        for change in ledger.changes
+        if change.kind == "link" and change.before and change.before.up and change.after and not change.after.up
+    }
+    for name in sorted(closing):
+        users = [
+            text_of(address)
+            for key, address in ledger.state.addresses.items()
+            if address.interface == name and address.scope != _SCOPE_LINK and not kernel_made("address", address)
+            and ("address", key) not in ledger.before and ("address", key) not in ledger.owned
+            and ("address", key) not in ledger.gone
+        ]  # fmt: skip
+        if users:
+            ledger.conflict(
+                "Interface {} is not taken down: others have addresses on it, {}. Take these away first, or let "
+                "addresses_exact do it.".format(name, ", ".join(users))
+            )

@@ -96,7 +96,7 @@ def resolve(desired: Desired, state: State, owned: Owned) -> Target:
     """Raises StateError for what cannot be done on this node."""
     names = Names(desired, state)
     warnings = list(desired.warnings)
-    links, absent_links = _links(desired, state, names)
+    links, absent_links = _links(desired, state, names, owned)
     addresses, listed = _addresses(desired, state, names, absent_links, warnings)
     target = Target(
         links=links,
@@ -161,7 +161,7 @@ def _with_files(desired: Desired, target: Target, state: State, owned: Owned, wa
 
 
 def _links(
-    desired: Desired, state: State, names: Names
+    desired: Desired, state: State, names: Names, owned: Owned
 ) -> tuple[dict[str, tuple[Link, tuple[str, ...]]], dict[str, tuple[str, ...]]]:
     wanted: dict[str, tuple[Link, tuple[str, ...]]] = {}
     said: dict[tuple[str, str], tuple[t.Any, str]] = {}
@@ -181,7 +181,7 @@ def _links(
         changes: dict[str, t.Any] = {}
         if spec.state is not None:
             changes["up"] = spec.state == "up"
-        for field, value in (("mtu", spec.mtu), ("parent", spec.parent)):
+        for field, value in (("mtu", spec.mtu), ("parent", spec.parent and names.link(spec.parent))):
             if value is not None:
                 _agree(said, name, field, value, spec.origin)
                 changes[field] = value
@@ -190,16 +190,47 @@ def _links(
             changes["mac"] = spec.mac_address
         if spec.data:
             data = dict(link.data)
-            for key, value in spec.data:
+            for key, given in spec.data:
+                value = names.link(given) if key == "primary" else given
                 _agree(said, name, key, value, spec.origin)
                 data[key] = value
             changes["data"] = tuple(sorted(data.items()))
         _check_kind(spec, name, found)
         wanted[name] = (link._replace(**changes), owners_of(*owners, spec.owner))
-    for spec in desired.interfaces:
-        if spec.ports is not None and spec.state != "absent":
-            _ports(spec, names, state, wanted, absent)
+    masters = [spec for spec in desired.interfaces if spec.ports is not None and spec.state != "absent"]
+    if masters:
+        _free_ports(masters, names, state, wanted)
+        going = {*absent, *_let_go(desired, owned, wanted)}
+        for spec in masters:
+            _ports(spec, names, state, wanted, absent, going, said)
+    if any(link != state.links.get(name) for name, (link, _owners) in wanted.items()):
+        from ansible_collections.kubenode.network.plugins.module_utils._state import resolve_links
+
+        resolve_links.check_new(wanted, said, absent, state)
+        resolve_links.follow_mtu(wanted, said, absent, state, owned)
     return wanted, absent
+
+
+def _let_go(desired: Desired, owned: Owned, wanted: t.Container[str]) -> set[str]:
+    """Links of ours that this run no longer lists."""
+    return {
+        name
+        for (kind, name), record in owned.items()
+        if kind == "link" and record.made and record.owners and name not in wanted
+        and all((owner, "link") in desired.prune for owner in record.owners)
+    }  # fmt: skip
+
+
+def _free_ports(
+    masters: list[InterfaceSpec], names: Names, state: State, wanted: dict[str, tuple[Link, tuple[str, ...]]]
+) -> None:
+    for spec in masters:
+        master = names.link(spec.name)
+        ports = [names.link(port) for port in spec.ports or ()]
+        for link in state.links.values():
+            if link.master == master and link.name not in ports:
+                current, owners = wanted.get(link.name, (link, ()))
+                wanted[link.name] = (current._replace(master=None), owners)
 
 
 def _agree(said: dict[tuple[str, str], tuple[t.Any, str]], name: str, field: str, value: t.Any, origin: str) -> None:
@@ -244,6 +275,8 @@ def _ports(
     state: State,
     wanted: dict[str, tuple[Link, tuple[str, ...]]],
     absent: dict[str, tuple[str, ...]],
+    going: set[str],
+    said: dict[tuple[str, str], tuple[t.Any, str]],
 ) -> None:
     master = names.link(spec.name)
     ports = [names.link(port) for port in spec.ports or ()]
@@ -251,15 +284,13 @@ def _ports(
         link, owners = wanted.get(port, (state.links.get(port), ()))
         if link is None or port in absent:
             raise StateError(f"{spec.origin}: its port '{port}' is not an interface of this node, nor declared.")
-        if link.master not in (None, master):
+        if link.master not in (None, master, *going):
             raise StateError(
                 f"{spec.origin}: its port {port} belongs to {link.master}; take it out of {link.master} first."
             )
-        wanted[port] = (link._replace(master=master), owners_of(*owners, spec.owner))
-    for link in state.links.values():
-        if link.master == master and link.name not in ports:
-            current, owners = wanted.get(link.name, (link, ()))
-            wanted[link.name] = (current._replace(master=None), owners_of(*owners, spec.owner))
+        # Who asks for a port wants to use it, unless told.
+        up = link.up or (link.master != master and (port, "state") not in said)
+        wanted[port] = (link._replace(master=master, up=up), owners_of(*owners, spec.owner))
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------

@@ -115,6 +115,7 @@ def _without(items: tuple[t.Any, ...], kind: str, gone: t.Any) -> tuple[t.Any, .
 
 def expected(before: State, changes: t.Iterable[Change]) -> State:
     """The kernel objects, sysctls and files of ``before`` with the changes made."""
+    changes = tuple(changes)
     parts: dict[str, dict[t.Any, t.Any]] = {
         "link": dict(before.links),
         "address": dict(before.addresses),
@@ -151,6 +152,9 @@ def expected(before: State, changes: t.Iterable[Change]) -> State:
             if change.after is not None:
                 key = normal_route(change.after).key if kind == "route" else change.after.key
                 held[key] = (*held.get(key, ()), change.after)
+    changed = {change.name for change in changes if change.kind == "link"}
+    if changed:
+        parts["link"] = {name: link if name in changed else _loose(link) for name, link in parts["link"].items()}
     return before._replace(
         links=parts["link"],
         addresses=parts["address"],
@@ -160,6 +164,15 @@ def expected(before: State, changes: t.Iterable[Change]) -> State:
         files=parts["file"],
         nft=nft,
     )
+
+
+def _loose(link: Link) -> Link:
+    """Of a link that is not changed itself: without what follows others.
+
+    VLANs, bridges and bonds take their MAC address from the links below them and bonds give theirs to their ports; a
+    bridge has the smallest MTU of its ports unless it was given one.
+    """
+    return link._replace(mac=None, mtu=0 if link.kind == "bridge" else link.mtu)
 
 
 class Scope(t.NamedTuple):
@@ -261,7 +274,8 @@ def missing(wanted: State, found: State, scope: Scope) -> list[Item]:
 
 def surplus(wanted: State, found: State, scope: Scope) -> list[Item]:
     """What is within the scope and in ``found`` but not wanted, other than what the kernel makes by itself."""
-    return [item for item in missing(found, wanted, scope) if not kernel_made(*item)]
+    # What is missing of the one in the other, the other way round.
+    return [item for item in missing(wanted=found, found=wanted, scope=scope) if not kernel_made(*item)]
 
 
 def verify(target: Target, plan: Plan, before: State, after: State) -> list[str]:
