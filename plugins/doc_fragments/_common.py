@@ -38,8 +38,7 @@ options:
   on_conflict:
     description:
       - What to do when an object that an operator made (by hand, by a script, or by a manager's profile) has the same
-        identity
-        as a declared one, but other content.
+        identity as a declared one, but other content.
       - V(fail) reports both and changes nothing.
       - V(replace) puts the declared object in its place.
       - Objects of others (routing daemons, container networks, DHCP, the kernel itself) are never replaced.
@@ -55,8 +54,7 @@ options:
     default: false
 notes:
   - VLANs, bonds, bridges, VRFs, macvlans and dummies are made through C(pyroute2), which must be installed on the node
-    in that case. Everything
-    else needs nothing but Python 3.9.
+    in that case. Everything else needs nothing but Python 3.9.
   - Interfaces, routes and rules hold until the node reboots.
   - A change on an interface that NetworkManager, systemd-networkd or ifupdown manages is refused, with the name of the
     manager.

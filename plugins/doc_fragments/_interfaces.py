@@ -43,8 +43,7 @@ state:
   description:
     - V(up) and V(down) set the administrative state. Left out, it stays as it is.
     - V(absent) removes an interface that this collection made. Any other one is left without our addresses, routes and
-      rules,
-      but never deleted.
+      rules, but never deleted.
   type: str
   choices: [up, down, absent]
 mtu:
@@ -63,8 +62,7 @@ ipv4:
     addresses:
       description:
         - The interface's static addresses. An empty list takes ours off. Addresses that are not ours stay, with a
-          warning, unless
-          O(addresses_exact=true).
+          warning, unless O(addresses_exact=true).
       type: list
       elements: dict
       aliases: [address]
@@ -94,8 +92,7 @@ ipv6:
     addresses:
       description:
         - The interface's static addresses. An empty list takes ours off. Addresses that are not ours stay, with a
-          warning, unless
-          O(addresses_exact=true).
+          warning, unless O(addresses_exact=true).
       type: list
       elements: dict
       aliases: [address]

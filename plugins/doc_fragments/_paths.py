@@ -97,8 +97,7 @@ options:
   paths:
     description:
       - Questions to the kernel's routing that are asked once the change is made, each for one packet. The answers are
-        in
-        RV(ignore:evidence).
+        in RV(ignore:evidence).
       - An expectation that is not met fails the task and undoes the change. They are not asked in check mode.
     type: list
     elements: dict"""

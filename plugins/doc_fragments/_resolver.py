@@ -14,8 +14,7 @@ servers:
   description:
     - Name servers in the order in which they are asked. A link-local address carries its interface, C(fe80::1%ens192).
     - Left out they stay as they are, an empty list clears them. More than three are written, with a warning, as
-      resolvers ignore
-      the rest.
+      resolvers ignore the rest.
   type: list
   elements: str
 search:
@@ -27,8 +26,7 @@ search:
 options:
   description:
     - Options of the resolver as in C(resolv.conf), such as C(ndots:2), C(timeout:1), C(attempts:2), C(rotate) or
-      C(edns0). Left out they
-      stay as they are, an empty list clears them.
+      C(edns0). Left out they stay as they are, an empty list clears them.
   type: list
   elements: str
 """
@@ -53,8 +51,7 @@ hosts:
 nsswitch_hosts:
   description:
     - Sources of host names in their order, the C(hosts) line of C(/etc/nsswitch.conf), such as V(files) and V(dns),
-      with actions such as
-      V([NOTFOUND=return]) between them. Left out the line stays as it is.
+      with actions such as V([NOTFOUND=return]) between them. Left out the line stays as it is.
   type: list
   elements: str
 """

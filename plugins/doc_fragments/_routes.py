@@ -57,9 +57,8 @@ metric:
   type: int
 table:
   description:
-    - Id (1 to 4294967295) or name of the routing table. Left out or V(0) it is the main table, or that of the VRF
-      which the next hop's
-      interface belongs to.
+    - Id (1 to 4294967295) or name of the routing table. Left out or V(0) it is the main table, or that of the VRF which
+      the next hop's interface belongs to.
     - With O({list}[].state=absent) left out means any table.
   type: raw
   aliases: [table-id, table_id]
@@ -89,16 +88,15 @@ on_link:
   aliases: [on-link]
 weight:
   description:
-    - Entries of one destination, metric and table that have a weight join to one multipath route, as in NMState. From
-      1 to 256.
+    - Entries of one destination, metric and table that have a weight join to one multipath route, as in NMState. From 1
+      to 256.
   type: int
 state:
   description:
     - V(present) makes the route, or changes the one of the same destination, table and metric.
     - V(absent) removes every route that matches all fields given. A field left out matches anything.
     - A match that belongs to others (kernel, DHCP, router advertisements, routing daemons, container networks) is an
-      error that names it
-      and its owner.
+      error that names it and its owner.
   type: str
   choices: [present, absent]
   default: present

@@ -15,9 +15,8 @@ version_added: 0.1.0
 description:
   - Edits C(/etc/resolv.conf), C(/etc/hosts) and C(/etc/nsswitch.conf) by their meaning. Comments and lines that are not
     concerned stay as they are.
-  - Finds out who else writes C(resolv.conf) (systemd-resolved, NetworkManager, resolvconf) and refuses to write
-    through a
-    link or into a file that belongs to one of them, with its name.
+  - Finds out who else writes C(resolv.conf) (systemd-resolved, NetworkManager, resolvconf) and refuses to write through
+    a link or into a file that belongs to one of them, with its name.
   - An option that is left out keeps what is there, an empty list clears it.
 extends_documentation_fragment:
   - kubenode.network._resolver

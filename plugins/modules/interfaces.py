@@ -13,8 +13,8 @@ short_description: Addresses, MTU and state of interfaces, and VLANs, bonds, bri
 version_added: 0.1.0
 
 description:
-  - Brings interfaces to the declared state in one change, which is read back from the kernel and undone as a whole if
-    a part of it fails.
+  - Brings interfaces to the declared state in one change, which is read back from the kernel and undone as a whole if a
+    part of it fails.
   - Addresses and links that this collection did not make are left alone.
 extends_documentation_fragment:
   - kubenode.network._interfaces
@@ -25,10 +25,9 @@ extends_documentation_fragment:
 options:
   addresses_exact:
     description:
-      - Whether addresses that are not ours (of kube-vip, keepalived, egress gateways, or put there by hand) are
-        removed from interfaces whose
-        addresses are listed. By default they stay, with a warning. Addresses that the kernel or DHCP made stay in any
-        case.
+      - Whether addresses that are not ours (of kube-vip, keepalived, egress gateways, or put there by hand) are removed
+        from interfaces whose addresses are listed. By default they stay, with a warning. Addresses that the kernel or
+        DHCP made stay in any case.
     type: bool
     default: false
 

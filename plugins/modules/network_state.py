@@ -14,11 +14,10 @@ version_added: 0.1.0
 
 description:
   - Takes NodeNetworkConfigurationPolicies as they are, or their bare C(desiredState), on hosts with or without
-    NetworkManager and
-    without an operator in the cluster.
-  - Interfaces, routes, rules and resolver, and what is declared beside the documents (tables, sysctls, hosts,
-    multi-NIC routing), are one
-    change. It is planned against the kernel's own state, read back, and undone as a whole if a part of it fails.
+    NetworkManager and without an operator in the cluster.
+  - Interfaces, routes, rules and resolver, and what is declared beside the documents (tables, sysctls, hosts, multi-NIC
+    routing), are one change. It is planned against the kernel's own state, read back, and undone as a whole if a part
+    of it fails.
   - Every policy owns what it declares. What a policy no longer lists is removed the next time it is applied (O(prune)).
   - What is not understood is an error that names it, never skipped in silence.
 extends_documentation_fragment:
@@ -42,19 +41,16 @@ options:
   policies:
     description:
       - NodeNetworkConfigurationPolicies or bare desired states, applied as one change. Their order means nothing. Two
-        that contradict each other are
-        an error that names both.
+        that contradict each other are an error that names both.
       - Lists of policies as C(kubectl get nncp -o yaml) prints them are taken as well.
     type: list
     elements: raw
   src:
     description:
-      - Files on the controller with one or several such documents each, looked for as other files are (C(files/) of
-        the role, beside the
-        playbook). All of them are one change.
+      - Files on the controller with one or several such documents each, looked for as other files are (C(files/) of the
+        role, beside the playbook). All of them are one change.
       - Its values may be Jinja with the task's variables, such as V("{{ data_address }}"), so that one policy serves a
-        pool of nodes. The file is read as YAML first,
-        so an expression stands in quotes.
+        pool of nodes. The file is read as YAML first, so an expression stands in quotes.
     type: list
     elements: path
   node_labels:
@@ -65,8 +61,7 @@ options:
   prune:
     description:
       - Whether objects that an owner declared before, and that its document no longer lists, are removed. Objects of
-        other owners and
-        objects that this collection did not make stay.
+        other owners and objects that this collection did not make stay.
       - Servers, search domains and options of the resolver stay, as in NMState, until they are cleared by an empty
         list.
     type: bool
@@ -74,23 +69,20 @@ options:
   strict_nmstate:
     description:
       - Whether documents may only hold what NMState itself knows. Without it this collection's own keys (such as
-        C(oif), C(next-hops) or
-        C(on-link)) are taken in documents too.
+        C(oif), C(next-hops) or C(on-link)) are taken in documents too.
     type: bool
     default: false
   addresses_exact:
     description:
-      - Whether addresses that are not ours (of kube-vip, keepalived, egress gateways, or put there by hand) are
-        removed from interfaces whose
-        addresses are listed. By default they stay, with a warning. Addresses that the kernel or DHCP made stay in any
-        case.
+      - Whether addresses that are not ours (of kube-vip, keepalived, egress gateways, or put there by hand) are removed
+        from interfaces whose addresses are listed. By default they stay, with a warning. Addresses that the kernel or
+        DHCP made stay in any case.
     type: bool
     default: false
   multi_nic:
     description:
       - Replies leave through the NIC that the request came in on. For each entry a table with the NIC's networks and a
-        default route is made,
-        and a rule for each of the NIC's addresses that leads there.
+        default route is made, and a rule for each of the NIC's addresses that leads there.
       - O(cluster_cidrs) stay on the main table.
     type: list
     elements: dict
@@ -114,8 +106,7 @@ options:
       forwarded:
         description:
           - Whether this holds for traffic that is forwarded to pods too, by a connection mark in an nftables table of
-            this collection's own.
-            Otherwise it holds for the node's own sockets.
+            this collection's own. Otherwise it holds for the node's own sockets.
         type: bool
         default: false
   tables:
@@ -137,15 +128,13 @@ options:
   sysctl:
     description:
       - Kernel settings below C(net.), such as C(net.ipv4.ip_forward). Where an interface's name has a dot, write
-        slashes
-        (C(net/ipv4/conf/ens224.20/rp_filter)).
+        slashes (C(net/ipv4/conf/ens224.20/rp_filter)).
       - Numbers or text, V(0) and V(1) for off and on.
     type: dict
   cluster_cidrs:
     description:
       - Networks of pods and services. O(multi_nic) keeps them on the main table, and a declared route or address that
-        overlaps one
-        is an error.
+        overlaps one is an error.
     type: list
     elements: str
 

@@ -14,17 +14,16 @@ version_added: 0.1.0
 
 description:
   - Reads interfaces, routes, policy rules and resolver of a node, in the form of the
-    O(kubenode.network.network_state#module:desired_state) of
-    M(kubenode.network.network_state), so that it can be saved, compared, and applied again or elsewhere.
+    O(kubenode.network.network_state#module:desired_state) of M(kubenode.network.network_state), so that it can be
+    saved, compared, and applied again or elsewhere.
 extends_documentation_fragment:
   - kubenode.network._attributes.info
 
 options:
   include_foreign:
     description:
-      - Whether to show everything, also what the kernel, DHCP, routing daemons and container networks made. This is
-        for reading, not for
-        applying it elsewhere.
+      - Whether to show everything, also what the kernel, DHCP, routing daemons and container networks made. This is for
+        reading, not for applying it elsewhere.
       - By default only static objects are shown, those of this collection and those that an operator made.
     type: bool
     default: false

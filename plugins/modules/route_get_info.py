@@ -14,8 +14,7 @@ version_added: 0.1.0
 
 description:
   - Answers "which way goes a packet to X, from Y, with this mark, in through that interface?" from the kernel's own
-    routing, for
-    as many packets as wanted, in one session. No packet is sent.
+    routing, for as many packets as wanted, in one session. No packet is sent.
   - Usable before workloads are deployed, and after every change of the network.
 extends_documentation_fragment:
   - kubenode.network._paths

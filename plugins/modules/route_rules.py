@@ -26,8 +26,7 @@ options:
   purge:
     description:
       - Whether rules that O(owner) declared before, and that are no longer in O(rules), are removed. Rules of other
-        owners
-        and rules that this collection did not make stay.
+        owners and rules that this collection did not make stay.
     type: bool
     default: false
 

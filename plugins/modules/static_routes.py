@@ -27,8 +27,7 @@ options:
   purge:
     description:
       - Whether routes that O(owner) declared before, and that are no longer in O(routes), are removed. Routes of other
-        owners
-        and routes that this collection did not make stay.
+        owners and routes that this collection did not make stay.
     type: bool
     default: false
 

@@ -226,6 +226,19 @@ def test_a_line_that_leaves_a_document_leaves_the_kernel(new_lab: LabMaker, play
     assert "10.100.0.10/24" in lab.sh("w1", "ip -o address show dev ens224")
 
 
+def test_an_empty_policy_takes_back_what_it_had(new_lab: LabMaker, play: Player, tmp_path: Path) -> None:
+    lab = new_lab()
+    site(play, lab, whole_list(tmp_path))
+    before = routes(lab, "w1")
+    document = yaml.safe_load((DOCUMENTS / NAMES[0]).read_text(encoding="utf-8"))
+    document["spec"]["desiredState"] = {}
+    (tmp_path / "empty.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    site(play, lab, tmp_path / "empty.yml")
+    assert routes(lab, "w1") == before - {STORAGE, GPU}
+    # What 04 declares too stays.
+    assert "10.100.0.10/24" in lab.sh("w1", "ip -o address show dev ens224")
+
+
 def test_a_policy_for_other_nodes_changes_nothing(new_lab: LabMaker, play: Player) -> None:
     lab = new_lab()
     before = kernel(lab, "w1")
