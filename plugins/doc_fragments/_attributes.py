@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Private to this collection: it may change at any time.
-"""What every module of this collection says about check mode, diff mode, platform and action group."""
+"""What the modules of this collection say about check mode, diff mode, platform and action group."""
 
 from __future__ import annotations
 
@@ -66,9 +66,4 @@ attributes:
     description: Target OS/families that can be operated against.
     support: full
     platforms: linux
-  action_group:
-    description: Use C(group/kubenode.network.network) in C(module_defaults) to set defaults for this module.
-    support: full
-    membership:
-      - kubenode.network.network
 """

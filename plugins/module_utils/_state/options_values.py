@@ -80,9 +80,14 @@ def _unknown_key(key: t.Any, known: t.AbstractSet[str], aliases: dict[str, str],
     raise StateError(f"{where}: unsupported option {str(key)!r}. {hint}Supported: {', '.join(sorted(known))}")
 
 
+def is_number(value: t.Any) -> bool:
+    """Whether a value is a whole number; True and False are none, though Python counts them in."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def integer(value: t.Any, low: int, high: int, where: str, why: str = "") -> int:
     """A whole number from ``low`` to ``high``, as a number or as decimal or 0x text; ``why``: the range's source."""
-    if type(value) is not int:
+    if not is_number(value):
         number = _number_of(value)
         if number is None:
             fail(where, value, f"a whole number from {low} to {high}" + (f" ({why})" if why else ""))

@@ -64,7 +64,7 @@ def _family(state: State, owned: Owned, family: int, most: int) -> list[tuple[st
 def _words(rule: Rule) -> str:
     """The rule without its action, which has a column of its own."""
     text = rule_text(rule._replace(protocol=0), {})
-    return text.split(" lookup ")[0].replace("priority ", "", 1)
+    return text.split(" lookup ", maxsplit=1)[0].replace("priority ", "", 1)
 
 
 def _table(routes: list[Route], owned: Owned, most: int) -> list[str]:

@@ -274,7 +274,8 @@ def missing(wanted: State, found: State, scope: Scope) -> list[Item]:
 
 def surplus(wanted: State, found: State, scope: Scope) -> list[Item]:
     """What is within the scope and in ``found`` but not wanted, other than what the kernel makes by itself."""
-    return [item for item in missing(found, wanted, scope) if not kernel_made(*item)]
+    # What is missing of the one in the other, the other way round.
+    return [item for item in missing(wanted=found, found=wanted, scope=scope) if not kernel_made(*item)]
 
 
 def verify(target: Target, plan: Plan, before: State, after: State) -> list[str]:
