@@ -11,6 +11,7 @@ import subprocess
 import typing as t
 
 import pytest
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
 from ansible_collections.kubenode.network.plugins.module_utils._state.owned import load
 from ansible_collections.kubenode.network.plugins.module_utils._state.run import execute
@@ -85,7 +86,7 @@ def test_a_policy_that_was_emptied_takes_everything_away_but_what_a_node_lives_b
     assert result["changed"] is True
     assert seen("routes", "rules", "rules6") == before
     assert of_protocol("157") == set()
-    assert {kind for kind, _identity in load(str(root))} <= {"resolver", "nsswitch"}
+    assert load(str(root)) == {}
     assert pathlib.Path("/proc/sys/net/ipv4/conf/ens224/rp_filter").read_text() == filter_before
     left = files(root)
     assert {name for name in left if left[name] != files_before.get(name)} == KEPT
@@ -110,3 +111,14 @@ def test_without_prune_an_emptied_policy_takes_nothing(root: pathlib.Path) -> No
     assert ours
     assert run(root, {}, prune=False)["changed"] is False
     assert of_protocol("157") == ours
+
+
+def test_another_owner_may_set_the_resolver_once_the_first_no_longer_does(root: pathlib.Path) -> None:
+    run(root, {"dns-resolver": WHOLE["dns-resolver"]})
+    other = {"desired_state": {"dns-resolver": {"config": {"server": ["10.100.0.54"]}}}, "owner": "other"}
+    with pytest.raises(StateError, match="worker set it to"):
+        execute(desired_from_options(other, "network_state"), root=str(root))
+    run(root, {})
+    assert "10.100.0.53" in files(root)["etc/resolv.conf"]
+    execute(desired_from_options(other, "network_state"), root=str(root))
+    assert "10.100.0.54" in files(root)["etc/resolv.conf"]
