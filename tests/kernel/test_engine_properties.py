@@ -25,6 +25,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.resolve im
 
 from .worlds import add_foreign, not_ours, of_protocol, random_state, run, seen, wait_for_carriers
 
+# Rounds of a test. Check mode and the run are compared on a few hundred pairs in any case: 100 rounds of three states.
 ORDINARY, FULL = 40, 600
 
 
