@@ -153,3 +153,16 @@ def wired(netns: Netns) -> Netns:
     netns.veth("ens224", "peer224", "10.100.0.11/24", "2001:db8:a::b/64")
     netns.veth("ens256", "peer256", "172.16.0.11/24", "2001:db8:c::b/64")
     return netns
+
+
+@pytest.fixture
+def node(wired: t.Any) -> t.Any:
+    """`wired` with routes and rules of others in the way of every wildcard of the kernel."""
+    wired.batch("""
+        route add 10.200.0.0/16 via 10.100.0.9 dev ens224 metric 300 proto bird
+        route add 10.201.0.0/16 via 10.100.0.9 dev ens224 proto bird
+        route add 10.77.0.0/16 via 172.16.0.9 dev ens256 proto static
+        route add 2001:db8:77::/48 via 2001:db8:a::9 dev ens224 metric 300 proto bird
+        rule add from 10.0.0.0/8 lookup 100 priority 1000 protocol bird
+    """)
+    return wired

@@ -23,8 +23,9 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.owned impo
 from ansible_collections.kubenode.network.plugins.module_utils._state.plan import plan
 from ansible_collections.kubenode.network.plugins.module_utils._state.resolve import resolve
 
-from .worlds import add_foreign, not_ours, of_protocol, random_state, run, seen
+from .worlds import add_foreign, not_ours, of_protocol, random_state, run, seen, wait_for_carriers
 
+# Rounds of a test. Check mode and the run are compared on a few hundred pairs in any case: 100 rounds of three states.
 ORDINARY, FULL = 40, 600
 
 
@@ -43,6 +44,7 @@ def worlds(fresh_netns: t.Any, rounds: range, seed: int, tmp_path: pathlib.Path)
             with fresh_netns() as netns:
                 netns.veth("ens224", "peer224", "10.100.0.11/24", "2001:db8:a::b/64")
                 netns.veth("ens256", "peer256", "172.16.0.11/24", "2001:db8:c::b/64")
+                wait_for_carriers(netns)
                 draw = random.Random(f"{seed} {number}")
                 add_foreign(netns, draw)
                 root = tmp_path / str(number)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+import time
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
@@ -73,6 +74,14 @@ def random_state(draw: random.Random) -> dict[str, t.Any]:
     return {"routes": {"config": list(routes.values())}, "route-rules": {"config": list(rules.values())}}
 
 
+def wait_for_carriers(netns: t.Any) -> None:
+    """Until every link is operational: what the kernel does when a carrier comes has been done then."""
+    deadline = time.monotonic() + 5
+    while any(link["operstate"] == "DOWN" for link in netns.json("link") if link["ifname"] != "lo"):
+        assert time.monotonic() < deadline, netns.ip("link")
+        time.sleep(0.01)
+
+
 def add_foreign(netns: t.Any, draw: random.Random) -> None:
     """Things of others with the destinations, tables, metrics, priorities and selectors that declarations use too."""
     four, six = [], []
@@ -109,8 +118,10 @@ def run(
 
 def _frozen(value: t.Any) -> t.Any:
     if isinstance(value, dict):
-        # `expires` and cache times run; they are no part of what a route is.
-        return tuple(sorted((k, _frozen(v)) for k, v in value.items() if k not in ("expires", "used", "cache")))
+        # `expires` and cache times run, and a carrier comes when it comes; they are no part of what a route is.
+        return tuple(
+            sorted((k, _frozen(v)) for k, v in value.items() if k not in ("expires", "used", "cache", "flags"))
+        )
     if isinstance(value, list):
         return tuple(sorted(map(_frozen, value), key=repr))
     return value

@@ -15,7 +15,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.constant
     protocol_name,
 )
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Address, Link, Route, Rule
-from ansible_collections.kubenode.network.plugins.module_utils._state.model import Change
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import Change, FileState
 
 Tables = t.Mapping[int, str]
 _NO_TABLES: Tables = types.MappingProxyType({})
@@ -186,7 +186,7 @@ def object_text(kind: str, value: t.Any, tables: Tables = _NO_TABLES) -> str:
 
 def describe(change: Change, tables: Tables = _NO_TABLES) -> str:
     """``+`` makes, ``-`` removes, ``~`` changes; owners and reason in parentheses."""
-    sign = "+" if change.before is None else "-" if change.after is None else "~"
+    sign = "+" if _nothing(change.before) else "-" if _nothing(change.after) else "~"
     value = change.before if change.after is None else change.after
     notes = list(change.owners)
     notes = [", ".join(notes)] if notes else []
@@ -205,6 +205,11 @@ def describe(change: Change, tables: Tables = _NO_TABLES) -> str:
     else:
         text = change.name
     return f"{sign} {change.kind} {text}" + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _nothing(value: t.Any) -> bool:
+    """Whether there is no object; a file that does not exist is one without text."""
+    return value is None or (isinstance(value, FileState) and value.text is None)
 
 
 def _was(change: Change, tables: Tables) -> str:

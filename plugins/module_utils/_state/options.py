@@ -13,9 +13,9 @@ import typing as t
 from ansible_collections.kubenode.network.plugins.module_utils._state import options_values as v
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import Desired
 
-# Kinds of records that a document which no longer lists them lets go of. Resolver and look-up order stay: "not said"
-# keeps them (NMState).
-PRUNE_KINDS = ("link", "address", "route", "rule", "host", "table", "sysctl", "nft")
+# Kinds of records that a document which no longer lists them lets go of. Of resolver and look-up order that is the
+# record alone: "not said" keeps what the files say (NMState), for the next owner to change.
+PRUNE_KINDS = ("link", "address", "route", "rule", "host", "table", "sysctl", "nft", "resolver", "nsswitch")
 
 
 def desired_from_options(params: v.Entry, module: str) -> Desired:
