@@ -15,6 +15,7 @@ import argparse
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -177,6 +178,9 @@ def claims(bench: Bench) -> t.Iterator[measure.Claim]:
 
 def main() -> int:
     """Measure, print a line per claim, and say by the exit code whether all hold."""
+    # The lab goes down however this ends.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()

@@ -42,6 +42,7 @@ type:
 state:
   description:
     - V(up) and V(down) set the administrative state. Left out, it stays as it is.
+    - V(down) is refused while others have addresses or routes on the interface, which the kernel would drop with it.
     - V(absent) removes an interface that this collection made. Any other one is left without our addresses, routes and
       rules, but never deleted.
   type: str
