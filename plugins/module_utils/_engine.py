@@ -41,7 +41,8 @@ def digest_of(files: t.Mapping[str, bytes]) -> str:
 def start(module: AnsibleModule, name: str) -> t.NoReturn:
     """Run the module ``name`` (without the collection) of the engine; the process ends with its result."""
     digest = os.environ.get(DIGEST_VARIABLE, "")
-    if not digest:
+    # It becomes a part of a path.
+    if len(digest) != 64 or not digest.isalnum():
         module.fail_json(
             msg="kubenode.network runs its modules through its action plugin, which did not run this one; call it as a "
             f"task by its full name, kubenode.network.{name}"

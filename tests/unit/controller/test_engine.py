@@ -118,8 +118,9 @@ def test_what_arrives_damaged_is_refused(node: Node) -> None:
     assert not node.folder.exists()
 
 
-def test_without_the_action_plugin_a_module_says_how_it_is_run(node: Node) -> None:
-    result = node.run(digest="")
+@pytest.mark.parametrize("digest", ["", "abc", "../" * 21 + "x"])
+def test_without_the_action_plugin_a_module_says_how_it_is_run(node: Node, digest: str) -> None:
+    result = node.run(digest=digest)
     assert result["failed"] and "kubenode.network.route_get_info" in result["msg"]
 
 
