@@ -134,7 +134,13 @@ def test_the_way_back_restores_every_step_of_every_plan(worlds: t.Any) -> None:
             assert seen() == before_text
 
 
-def test_a_failure_at_any_step_leaves_the_node_as_it_was(worlds: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def _by_gateway(change: t.Any) -> bool:
+    return change.kind == "route" and change.after is not None and bool(change.after.next_hops)
+
+
+def test_a_failure_at_any_step_leaves_the_node_as_it_was(
+    worlds: t.Any, rounds: range, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The fault is made: at a random step the kernel is asked for a route by a gateway that is on no link."""
     failed = 0
     for draw, root in worlds:
@@ -142,20 +148,19 @@ def test_a_failure_at_any_step_leaves_the_node_as_it_was(worlds: t.Any, monkeypa
         before, records = seen(), load(str(root))
         wanted = random_state(draw)
         groups = carrying.groups
-        stop = draw.randint(0, 3)
 
-        def broken(changes: t.Any, groups: t.Any = groups, stop: int = stop) -> t.Any:
-            for number, group in enumerate(groups(changes)):
-                if number == stop and group[0].kind == "route" and group[0].after is not None:
-                    bad = group[0].after
-                    far = "192.0.2.99" if bad.family == 2 else "2001:db8:ffff::99"
-                    if bad.next_hops:
-                        hop = bad.next_hops[0]._replace(gateway=far)
-                        group = [
-                            *group,
-                            group[0]._replace(before=None, after=bad._replace(next_hops=(hop,), metric=9999)),
-                        ]
-                yield group
+        def broken(changes: t.Any, groups: t.Any = groups, draw: random.Random = draw) -> t.Any:
+            """The groups of changes, with an impossible route at a random place of one that makes routes."""
+            whole = list(groups(changes))
+            fit = [group for group in whole if any(_by_gateway(change) for change in group)]
+            if fit:
+                group = draw.choice(fit)
+                good = next(change for change in group if _by_gateway(change))
+                far = "192.0.2.99" if good.after.family == 2 else "2001:db8:ffff::99"
+                hop = good.after.next_hops[0]._replace(gateway=far)
+                bad = good._replace(before=None, after=good.after._replace(next_hops=(hop,), metric=9999))
+                group.insert(draw.randint(0, len(group)), bad)
+            return iter(whole)
 
         with monkeypatch.context() as patch:
             patch.setattr("ansible_collections.kubenode.network.plugins.module_utils._state.apply.groups", broken)
@@ -169,4 +174,4 @@ def test_a_failure_at_any_step_leaves_the_node_as_it_was(worlds: t.Any, monkeypa
             failed += 1
             assert seen() == before
             assert load(str(root)) == records
-    assert failed >= 5
+    assert failed > len(rounds) // 4
