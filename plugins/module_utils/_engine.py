@@ -1,7 +1,7 @@
 # Copyright (c) 2026, kubenode.network contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The node's copy of the engine: the rooms ``_netlink``, ``_state``, ``_resolver`` and ``_persist``, compiled once.
+"""The node's copy of the engine: the rooms that ``ROOMS`` names, compiled once.
 
 Sent along with every task and compiled from the archive every time, they would cost more than all the rest of a task
 that has nothing to change. So a module brings only this file; the action plugin says by ``DIGEST_VARIABLE`` which
@@ -22,7 +22,7 @@ DIGEST_VARIABLE = "KUBENODE_NETWORK_ENGINE"
 ARCHIVE_VARIABLE = "KUBENODE_NETWORK_ENGINE_ARCHIVE"
 MISSING = "kubenode_network_engine_missing"
 FOLDER = "/var/lib/kubenode-network/engine"
-ROOMS = ("_netlink", "_persist", "_resolver", "_state")
+ROOMS = ("_checkpoint", "_netlink", "_persist", "_resolver", "_state")
 
 _PACKAGE = "ansible_collections.kubenode.network.plugins.module_utils"
 # Of two versions in turn (a rolling upgrade, two controllers) neither is sent again and again.

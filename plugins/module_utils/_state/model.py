@@ -315,9 +315,12 @@ class Change(t.NamedTuple):
     """One step. ``before`` None creates, ``after`` None deletes, both replace."""
 
     kind: str
-    """``link``, ``address``, ``route``, ``rule``, ``file``, ``sysctl`` or ``nft``."""
+    """``link``, ``address``, ``route``, ``rule``, ``file``, ``sysctl``, ``nft`` or ``activate``.
+
+    ``activate``: a manager takes up its files; ``before`` and ``after`` are ``_persist.contract.Activation``.
+    """
     name: str
-    """Interface, path or key the step is about; for routes and rules their text for people."""
+    """Interface, path, manager or key the step is about; for routes and rules their text for people."""
     before: t.Any
     after: t.Any
     owners: tuple[str, ...] = ()
