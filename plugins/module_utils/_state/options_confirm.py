@@ -81,7 +81,7 @@ def _check_checkpoint(checkpoint: t.Any, by: str, timeout: int | None) -> None:
                "none would keep at once what the checkpoint shall be able to take back")  # fmt: skip
     if timeout is not None:
         v.fail("rollback_timeout", timeout, "none beside a checkpoint, which has its own",
-               "Extend the checkpoint with network_checkpoint, state: extended")  # fmt: skip
+               "Extend the checkpoint with network_checkpoint, state: extend")  # fmt: skip
 
 
 def _check_sum(confirm: Confirm) -> None:
