@@ -52,10 +52,30 @@ options:
       - Allow the change to move a protected path, such as the default route in use or the path to the controller.
     type: bool
     default: false
+  persist:
+    description:
+      - Whether the declared interfaces, addresses, routes and rules also stand in the configuration of the node, so
+        that a reboot, and a restart of what manages the NIC, brings them back.
+      - What manages a NIC is found on the node (NetworkManager, systemd-networkd, netplan, ifupdown). Where nobody
+        does, units of this collection set the NIC up as soon as it appears.
+      - V(false) changes the kernel alone; what an earlier run kept of the same declaration leaves the configuration.
+    type: bool
+    default: true
+  networkd_keep_foreign:
+    description:
+      - Whether C(systemd-networkd), where it manages a declared NIC, is told to leave the routes and rules of others
+        alone (C(ManageForeignRoutes=no) and C(ManageForeignRoutingPolicyRules=no) in a file below
+        C(/etc/systemd/networkd.conf.d)). It is a setting of the whole node.
+      - V(auto) writes it unless the node's own configuration says something about it already.
+      - V(yes) writes it in any case, V(no) never does.
+    type: str
+    choices:
+      - auto
+      - "yes"
+      - "no"
+    default: auto
 notes:
   - VLANs, bonds, bridges, VRFs, macvlans and dummies are made through C(pyroute2), which must be installed on the node
     in that case. Everything else needs nothing but Python 3.9.
-  - Interfaces, routes and rules hold until the node reboots.
-  - A change on an interface that NetworkManager, systemd-networkd or ifupdown manages is refused, with the name of the
-    manager.
+  - DHCP and the DNS servers of a single NIC need a manager of that NIC.
 """

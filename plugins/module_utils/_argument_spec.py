@@ -22,6 +22,8 @@ COMMON_OPTIONS: Spec = {
     "protect": {"type": "list", "elements": "str", "default": []},
     "on_conflict": {"type": "str", "choices": ["fail", "replace"], "default": "fail"},
     "allow_default_override": {"type": "bool", "default": False},
+    "persist": {"type": "bool", "default": True},
+    "networkd_keep_foreign": {"type": "str", "choices": ["auto", "yes", "no"], "default": "auto"},
 }
 INTERFACE_OPTIONS: Spec = {
     "interfaces": {**_ENTRIES, "required": True},

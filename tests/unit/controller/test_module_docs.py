@@ -179,7 +179,6 @@ def test_every_option_has_an_example(path: str) -> None:
 @pytest.mark.parametrize("path", DOCUMENTED)
 def test_no_option_means_nothing_yet(path: str) -> None:
     assert path.rpartition(".")[2] not in (
-        "persist",
         "confirm",
         "confirm_host",
         "rollback_timeout",
