@@ -54,25 +54,23 @@ options:
     default: false
   persist:
     description:
-      - Whether the declared interfaces, addresses, routes and rules also stand in the configuration of the node, so
-        that a reboot, and a restart of what manages the NIC, brings them back.
-      - What manages a NIC is found on the node (NetworkManager, systemd-networkd, netplan, ifupdown). Where nobody
-        does, units of this collection set the NIC up as soon as it appears.
-      - V(false) changes the kernel alone; what an earlier run kept of the same declaration leaves the configuration.
+      - Whether what is set also comes back after a reboot, by the configuration of whatever manages the NIC
+        (NetworkManager, systemd-networkd, netplan, ifupdown), or by units of this collection where nothing does.
+      - With V(false) it holds in the kernel until the node reboots.
     type: bool
     default: true
   networkd_keep_foreign:
     description:
-      - Whether C(systemd-networkd), where it manages a declared NIC, is told to leave the routes and rules of others
-        alone (C(ManageForeignRoutes=no) and C(ManageForeignRoutingPolicyRules=no) in a file below
-        C(/etc/systemd/networkd.conf.d)). It is a setting of the whole node.
-      - V(auto) writes it unless the node's own configuration says something about it already.
-      - V(yes) writes it in any case, V(no) never does.
+      - Whether systemd-networkd is told to leave alone the routes and rules that it did not make. It removes them
+        otherwise, among them those of container networks and what it cannot express itself. The setting is the node's,
+        and takes effect by a restart of networkd within the change.
+      - V(auto) sets it where the change needs it, and shows that in the plan.
+      - V(yes) sets it wherever networkd manages a NIC that is concerned, V(no) never.
     type: str
     choices:
       - auto
-      - "yes"
-      - "no"
+      - 'yes'
+      - 'no'
     default: auto
 notes:
   - VLANs, bonds, bridges, VRFs, macvlans and dummies are made through C(pyroute2), which must be installed on the node

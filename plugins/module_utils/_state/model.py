@@ -150,6 +150,8 @@ class ResolverSpec(t.NamedTuple):
     servers: tuple[str, ...] | None = None
     search: tuple[str, ...] | None = None
     options: tuple[str, ...] | None = None
+    interface: str | None = None
+    """The NIC whose manager is told; None is the whole node."""
 
 
 class HostSpec(t.NamedTuple):
@@ -310,6 +312,10 @@ class Target(t.NamedTuple):
     absent_rules: tuple[RuleSpec, ...] = ()
     files: dict[str, tuple[FileState, str]] = {}
     """path -> (as it shall be, why)"""
+    activations: dict[str, tuple[t.Any, t.Any]] = {}
+    """Writer of resolv.conf -> (way back, way there), two ``_persist.contract.Activation``."""
+    resolver_check: tuple[str, t.Any] | None = None
+    """(writer of resolv.conf, ``_persist.contract.Resolver`` that the running resolver must show)"""
     sysctls: dict[str, tuple[str, tuple[str, ...]]] = {}
     settings: dict[tuple[str, str], tuple[t.Any, tuple[str, ...]]] = {}
     """(interface, field) -> (value, owners) of what was declared of a NIC itself; fields as in ``settings.FIELDS``."""

@@ -24,6 +24,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 )
 from ansible_collections.kubenode.network.plugins.module_utils._state.needs import needs, sysctls
 from ansible_collections.kubenode.network.plugins.module_utils._state.observe import Need, observe, read_sysctls
+from ansible_collections.kubenode.network.plugins.module_utils._state.options_confirm import Confirm, parse_confirm
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -37,9 +38,21 @@ class Options(t.NamedTuple):
     persist: bool = False
     """Whether what is made is in the configuration of the node's managers too."""
     networkd_keep_foreign: str = "auto"
+    confirm: Confirm = Confirm()
 
 
 DEFAULTS = Options()
+
+
+def options_of(params: dict[str, t.Any]) -> Options:
+    """The common options of a module's parameters. Raises StateError for one that makes no sense."""
+    return Options(
+        params.get("on_conflict") or "fail",
+        bool(params.get("allow_default_override")),
+        bool(params.get("persist")),
+        params.get("networkd_keep_foreign") or "auto",
+        parse_confirm(params),
+    )
 
 
 class Form(t.NamedTuple):
@@ -63,13 +76,8 @@ def run_module(
     # The process ends with this run, and ten thousand routes are many objects to look through again and again.
     gc.disable()
     params = module.params
-    options = Options(
-        params.get("on_conflict") or "fail",
-        bool(params.get("allow_default_override")),
-        bool(params.get("persist")),
-        params.get("networkd_keep_foreign") or "auto",
-    )
     try:
+        options = options_of(params)
         # Core offers no other way to learn of --diff.
         diff = module._diff  # noqa: SLF001
         result = execute(build(params), options, module.check_mode, form=Form(diff, "desired_state" in params))
