@@ -142,6 +142,8 @@ class ResolverSpec(t.NamedTuple):
     servers: tuple[str, ...] | None = None
     search: tuple[str, ...] | None = None
     options: tuple[str, ...] | None = None
+    interface: str | None = None
+    """The NIC whose manager is told; None is the whole node."""
 
 
 class HostSpec(t.NamedTuple):
@@ -300,6 +302,10 @@ class Target(t.NamedTuple):
     absent_rules: tuple[RuleSpec, ...] = ()
     files: dict[str, tuple[FileState, str]] = {}
     """path -> (as it shall be, why)"""
+    activations: dict[str, tuple[t.Any, t.Any]] = {}
+    """Writer of resolv.conf -> (way back, way there), two ``_persist.contract.Activation``."""
+    resolver_check: tuple[str, t.Any] | None = None
+    """(writer of resolv.conf, ``_persist.contract.Resolver`` that the running resolver must show)"""
     sysctls: dict[str, tuple[str, tuple[str, ...]]] = {}
     nft: str | None = None
     forwarded: dict[str, tuple[str, ...]] = {}

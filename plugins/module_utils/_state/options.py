@@ -63,7 +63,7 @@ def _interfaces(params: v.Entry, owner: str | None, warn: v.Warnings) -> Desired
 def _dns_resolver(params: v.Entry, owner: str | None, warn: v.Warnings) -> Desired:
     from ansible_collections.kubenode.network.plugins.module_utils._state import options_node as node
 
-    said = {key: params.get(key) for key in ("servers", "search", "options")}
+    said = {key: params.get(key) for key in ("servers", "search", "options", "interface")}
     hosts = node.parse_hosts(params.get("hosts"), owner, "hosts")
     return Desired(
         resolver=node.parse_resolver(said, owner, "", warn),

@@ -96,6 +96,8 @@ def _files(ledger: Ledger) -> None:
         found = state.files.get(path, FileState(None))
         if found.text != wanted.text:
             ledger.change("file", path, found, wanted, (), why)
+    for writer, (back, there) in target.activations.items():
+        ledger.change("activate", writer, back, there, (), "takes up its files")
     for key, (value, owners) in target.sysctls.items():
         current = state.sysctls.get(key)
         if current != value:
@@ -173,6 +175,8 @@ def _step(change: Change, depths: t.Mapping[str, int]) -> tuple[t.Any, ...]:
     kind, before, after = change.kind, change.before, change.after
     if kind == "file":
         return (0,) if change.name.startswith(_EARLY_FILES) else (95,)
+    if kind == "activate":
+        return (96,)
     if kind == "sysctl":
         # Keys of an interface that is still to be made exist only after it.
         return (25,) if before is None else (5,)

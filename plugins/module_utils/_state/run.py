@@ -24,6 +24,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 )
 from ansible_collections.kubenode.network.plugins.module_utils._state.needs import needs, sysctls
 from ansible_collections.kubenode.network.plugins.module_utils._state.observe import Need, observe, read_sysctls
+from ansible_collections.kubenode.network.plugins.module_utils._state.options_confirm import Confirm, parse_confirm
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -34,9 +35,19 @@ class Options(t.NamedTuple):
 
     on_conflict: str = "fail"
     allow_default_override: bool = False
+    confirm: Confirm = Confirm()
 
 
 DEFAULTS = Options()
+
+
+def options_of(params: dict[str, t.Any]) -> Options:
+    """The common options of a module's parameters. Raises StateError for one that makes no sense."""
+    return Options(
+        params.get("on_conflict") or "fail",
+        bool(params.get("allow_default_override")),
+        parse_confirm(params),
+    )
 
 
 class Form(t.NamedTuple):
@@ -60,11 +71,8 @@ def run_module(
     # The process ends with this run, and ten thousand routes are many objects to look through again and again.
     gc.disable()
     params = module.params
-    options = Options(
-        params.get("on_conflict") or "fail",
-        bool(params.get("allow_default_override")),
-    )
     try:
+        options = options_of(params)
         # Core offers no other way to learn of --diff.
         diff = module._diff  # noqa: SLF001
         result = execute(build(params), options, module.check_mode, form=Form(diff, "desired_state" in params))

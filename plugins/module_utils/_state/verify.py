@@ -299,6 +299,8 @@ def verify(target: Target, plan: Plan, before: State, after: State) -> list[str]
         elif kind == "nft":
             if after.nft != wanted:
                 problems.append("the nftables table of the collection does not hold what was written to it")
+        elif kind == "activate":
+            continue
         elif wanted is not None:
             changed.add((kind, wanted))
             if not holds(after, kind, wanted):
@@ -313,6 +315,11 @@ def verify(target: Target, plan: Plan, before: State, after: State) -> list[str]
     for kind, value in missing(goal, after, scope_of(plan.changes, before, after)):
         if (kind, value) not in changed and not kernel_made(kind, value):
             problems.append(f"{object_text(kind, value)} was lost{_instead(kind, value, after)}")
+    if target.resolver_check is not None:
+        from ansible_collections.kubenode.network.plugins.module_utils._state.resolver_target import check
+
+        problem = check(target.resolver_check, after.files)
+        problems += [problem] if problem else []
     return problems
 
 
