@@ -100,6 +100,21 @@ class Keyfile:
             return
         self._insert(group, _Line(f"{key}={value}\n", group, key, value))
 
+    def drop_empty(self, group: str) -> None:
+        """Take the head of a group away that has neither keys nor comments, with the blank line before it."""
+        mine = [index for index, line in enumerate(self._lines) if line.group == group]
+        if not mine or any(self._lines[index].text.strip() and not self._lines[index].head for index in mine):
+            return
+        gone = {index for index in mine if self._lines[index].head}
+        for index in tuple(gone):
+            if index and not self._lines[index - 1].text.strip():
+                gone.add(index - 1)
+        self._lines = [line for index, line in enumerate(self._lines) if index not in gone]
+
+    def drop_group(self, group: str) -> None:
+        """Take a group away with all that is in it."""
+        self._lines = [line for line in self._lines if line.group != group]
+
     def _insert(self, group: str, line: _Line) -> None:
         """Behind the last key of the group, at its head where it has none, or in a new group at the end."""
         place = None

@@ -63,6 +63,7 @@ def write_file(path: str, state: FileState, root: str = "/") -> None:
     full = below(path, root)
     try:
         if state.link is not None:
+            os.makedirs(os.path.dirname(full), mode=0o755, exist_ok=True)
             _replace_link(full, state.link)
         elif state.text is None:
             try:

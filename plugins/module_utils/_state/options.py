@@ -15,7 +15,9 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 
 # Kinds of records that a document which no longer lists them lets go of. Of resolver and look-up order that is the
 # record alone: "not said" keeps what the files say (NMState), for the next owner to change.
-PRUNE_KINDS = ("link", "address", "route", "rule", "host", "table", "sysctl", "nft", "resolver", "nsswitch")
+PRUNE_KINDS = (
+    "link", "address", "route", "rule", "setting", "host", "table", "sysctl", "nft", "resolver", "nsswitch",
+)  # fmt: skip
 
 
 def desired_from_options(params: v.Entry, module: str) -> Desired:

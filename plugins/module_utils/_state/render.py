@@ -339,5 +339,7 @@ def diff(changes: t.Iterable[Change], before: Entry, after: Entry) -> list[Entry
 
 def _text(value: FileState | str | None) -> str:
     text = value.text if isinstance(value, FileState) else value
+    if isinstance(value, FileState) and value.link:
+        text = f"-> {value.link}\n"
     # What is not UTF-8 in a file has been read with surrogates, which JSON output cannot carry.
     return (text or "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -105,6 +105,10 @@ def resolve(desired: Desired, state: State, owned: Owned) -> Target:
         listed=listed,
         prune=desired.prune,
     )
+    if desired.interfaces:
+        from ansible_collections.kubenode.network.plugins.module_utils._state.settings import resolve_settings
+
+        target = target._replace(settings=resolve_settings(desired, names))
     if desired.multi_nic or state.nft is not None:
         from ansible_collections.kubenode.network.plugins.module_utils._state.multi_nic import spell_out
 
