@@ -141,7 +141,9 @@ class ControlPlane:
         """Start a program that ``stop`` ends; those started last first."""
         with (self.folder / f"{name}.log").open("ab") as log:
             command = [str(self._binaries(program)), *arguments]
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
         self._running.append((name, process))
         return process
 
@@ -170,7 +172,9 @@ class ControlPlane:
         authority.sign("api-to-kubelet", "kube-apiserver-kubelet-client", groups=("system:masters",))
         authority.sign("kubelet", "kubelet", (self.address,))
         authority.key_of_tokens("accounts")
-        lines = ['{},{},{},"{}"'.format(token(user.name), user.name, user.name, ",".join(user.groups)) for user in USERS]
+        lines = [
+            '{},{},{},"{}"'.format(token(user.name), user.name, user.name, ",".join(user.groups)) for user in USERS
+        ]
         (self.folder / "tokens.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _start_workloads(self) -> None:

@@ -9,7 +9,7 @@ import typing as t
 
 NAMESPACE = "kube-system"
 CLUSTER_DNS = "10.96.0.10"
-# As kubeadm writes it, but for literal upstreams in place of the node's resolvers, and a reload that tests can wait for.
+# As kubeadm writes it, but for a literal upstream in place of the node's resolvers, and a reload worth waiting for.
 COREFILE = """\
 .:53 {
     errors

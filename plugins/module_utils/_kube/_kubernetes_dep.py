@@ -12,8 +12,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.errors impo
 MINIMUM_VERSION = "28.1.0"
 
 if t.TYPE_CHECKING:
-    from kubernetes import config
-    from kubernetes.client import Configuration, rest
+    from kubernetes.client import Configuration
 
 
 def kubernetes() -> tuple[type[Configuration], t.Any, t.Any]:
@@ -35,7 +34,9 @@ def kubernetes() -> tuple[type[Configuration], t.Any, t.Any]:
         ) from error
     found = str(package.__version__)
     if _numbers(found) < _numbers(MINIMUM_VERSION):
-        raise KubeError(f"the Python package kubernetes is {found}, and has to be {MINIMUM_VERSION} or newer; {way_out}")
+        raise KubeError(
+            f"the Python package kubernetes is {found}, and has to be {MINIMUM_VERSION} or newer; {way_out}"
+        )
     return Configuration, config, rest
 
 

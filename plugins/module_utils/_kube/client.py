@@ -106,9 +106,9 @@ class Client:
         self.requests += 1
         try:
             answer = self._pool.request(method, url, body=data, headers=headers, timeout=seconds, retries=False)
-        except Exception as error:  # noqa: BLE001 - urllib3's, requests' and OpenSSL's, which have no common parent
+        except Exception as error:
             raise KubeError(
-                f"the API server {self.host} cannot be reached: {_words(error)}; look at kubeconfig, context, host and proxy"
+                f"the API server {self.host} cannot be reached: {_words(error)}; see kubeconfig, context, host and proxy"
             ) from error
         text = answer.data.decode("utf-8", "replace")
         if answer.status >= 400:

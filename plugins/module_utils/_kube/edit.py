@@ -55,7 +55,9 @@ def edit_object(
         if after == before:
             return Edited(before, before, False, attempt - 1, False)
         if before.get("immutable"):
-            raise KubeError(f"{path}: is immutable, which the API server lets nobody change; delete it and make it anew")
+            raise KubeError(
+                f"{path}: is immutable, which the API server lets nobody change; delete it and make it anew"
+            )
         try:
             if check_mode:
                 return _tried(client, path, before, after, manager)
