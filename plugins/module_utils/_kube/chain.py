@@ -121,9 +121,8 @@ def _services(client: Client, service: str | None, namespace: str | None, steps:
     if not labelled:
         raise KubeError("no Service of this cluster serves DNS on port 53; name the cluster's DNS Service with service")
     for one in labelled:
-        steps.append({
-            "step": "service", "found": "{namespace}/{name}".format(**one["metadata"]), "how": "it serves DNS on port 53",
-        })  # fmt: skip
+        name = "{namespace}/{name}".format(**one["metadata"])
+        steps.append({"step": "service", "found": name, "how": "it serves DNS on port 53"})
     return labelled
 
 
@@ -174,9 +173,8 @@ def _follow(client: Client, service: Object, steps: list[dict[str, str]]) -> Cha
         pods = [one for one in pods if one["metadata"]["name"] in served] or pods
     if not pods:
         raise KubeError(f"Service {namespace}/{name} selects no pod ({selector}): nothing answers the cluster's DNS")
-    steps.append({
-        "step": "pods", "found": ", ".join(sorted(one["metadata"]["name"] for one in pods)), "how": f"selector {selector}",
-    })  # fmt: skip
+    names = ", ".join(sorted(one["metadata"]["name"] for one in pods))
+    steps.append({"step": "pods", "found": names, "how": f"selector {selector}"})
     template, source, container = _source(pods[0], f"pod {namespace}/{pods[0]['metadata']['name']}")
     kind, workload, held = _workload(client, namespace, pods[0], steps)
     steps.append(

@@ -108,7 +108,7 @@ class Client:
             answer = self._pool.request(method, url, body=data, headers=headers, timeout=seconds, retries=False)
         except Exception as error:
             raise KubeError(
-                f"the API server {self.host} cannot be reached: {_words(error)}; see kubeconfig, context, host and proxy"
+                f"the API server {self.host} cannot be reached: {_words(error)}; see kubeconfig, host and proxy"
             ) from error
         text = answer.data.decode("utf-8", "replace")
         if answer.status >= 400:

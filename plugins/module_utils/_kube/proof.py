@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Has every CoreDNS loaded *this* text? Proved pod by pod, by uid and start of the container.
 
-A ConfigMap reaches a pod when its kubelet projects it, a minute or more after the write; then plugin reload looks at its
-interval. CoreDNS logs "Running configuration SHA512 = ..." at every start and reload. Its metric
-coredns_reload_version_info has the same value, but only after a first reload, and also after one that failed (plugin/reload/reload.go):
-it proves something only where coredns_reload_failed_total has not grown.
+A ConfigMap reaches a pod when its kubelet projects it, a minute or more after the write; then plugin reload looks at
+its interval. CoreDNS logs "Running configuration SHA512 = ..." at every start and reload. Its metric
+coredns_reload_version_info has the same value, but only after a first reload, and also after one that failed
+(plugin/reload/reload.go): it proves something only where coredns_reload_failed_total has not grown.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def _selector(chain: Chain) -> str:
     wanted = ((chain.workload_object or {}).get("spec") or {}).get("selector", {}).get("matchLabels") or {}
     if not wanted:
         raise KubeError(
-            f"{chain.workload[0] or 'the workload'} {chain.namespace}/{chain.workload[1]} may not be read, so its pods are "
-            "not known; allow it (docs/rbac.md), or do without proof: wait: false"
+            f"{chain.workload[0] or 'the workload'} {chain.namespace}/{chain.workload[1]} may not be read, so its pods "
+            "are not known; allow it (docs/rbac.md), or do without proof: wait: false"
         )
     return ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
 
