@@ -297,8 +297,8 @@ def _controller(thing: Object) -> tuple[str, str] | None:
 def pod_state(pod: Object, container: str) -> Pod:
     """What the API server says of a pod's container."""
     meta, status = pod["metadata"], pod.get("status") or {}
-    state = next((one for one in status.get("containerStatuses") or () if one["name"] == container), {})
-    spec = next((one for one in pod["spec"]["containers"] if one["name"] == container), {})
+    state: Object = next((one for one in status.get("containerStatuses") or () if one["name"] == container), {})
+    spec: Object = next((one for one in pod["spec"]["containers"] if one["name"] == container), {})
     ports = [port["containerPort"] for port in spec.get("ports") or () if port.get("name") == "metrics"]
     return Pod(
         meta["name"], meta["uid"], container, ((state.get("state") or {}).get("running") or {}).get("startedAt") or "",

@@ -9,7 +9,7 @@ when and the SHA-256 of the text under ``N.json``.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import hashlib
 import json
 import typing as t
@@ -54,7 +54,7 @@ def revisions(client: Client, namespace: str, config_map: str) -> list[Revision]
 def keep(client: Client, namespace: str, config_map: str, key: str, text: str) -> int:
     """Keep a text that is about to be replaced; its number. One that is the newest already is not kept twice."""
     path = _path(namespace, name_of(config_map))
-    when = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    when = dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     who = _who(client)
     kept: list[int] = []
 
