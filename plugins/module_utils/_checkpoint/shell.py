@@ -9,10 +9,18 @@ functions. Everything in it may be done from any point of a plan that was carrie
 
 from __future__ import annotations
 
-UNDO = r"""#!/bin/sh
-# Puts this node back to what it was before the transaction whose folder this is.
+import shlex
+
+
+def undo_script(boot: str, network: str) -> str:
+    """``undo.sh`` of a transaction that was opened in this boot (``store.boot``) and network namespace."""
+    return f"#!/bin/sh\nBOOT={shlex.quote(boot)}\nNETWORK={shlex.quote(network)}\n{UNDO}"
+
+
+UNDO = r"""# Puts this node back to what it was before the transaction whose folder this is.
 #   sh undo.sh [now]      at once
 #   sh undo.sh watchdog   only when its time is up
+#   sh undo.sh wait       wait until then (where no systemd has timers)
 #   sh undo.sh resume     go on with a way back that was broken off
 #   sh undo.sh boot       after a restart of the node: only the files
 # Exit status: 0 it is done (problems, if any, are in the file "problems"), 1 somebody else has claimed the transaction,
@@ -273,14 +281,20 @@ address_back() {
 # --- whose it is ---
 
 case $mode in
-  boot) [ "$(boot_of)" != "$(cat boot)" ] || exit 2 ;;
+  boot) [ "$(boot_of)" != "$BOOT" ] || exit 2 ;;
   *)
-    [ "$(readlink /proc/self/ns/net)" = "$(cat netns)" ] && [ "$(boot_of)" = "$(cat boot)" ] || {
+    [ "$(readlink /proc/self/ns/net)" = "$NETWORK" ] && [ "$(boot_of)" = "$BOOT" ] || {
       echo "$here: was written in another network namespace or boot, nothing was touched" >&2
       exit 2
     }
     ;;
 esac
+if [ "$mode" = wait ]; then
+  while [ -e open ] && left=$(($(cat deadline) - $(uptime_of))) && [ "$left" -gt 0 ]; do
+    sleep "$left"
+  done
+  mode=watchdog
+fi
 if [ "$mode" = watchdog ]; then
   [ "$(uptime_of)" -ge "$(cat deadline)" ] || exit 1
 fi
@@ -324,19 +338,4 @@ sync
 [ "$failed" = 0 ] || echo "the disk is full, and there were problems" >&2
 mv rolling-back rolled-back
 exit 0
-"""
-
-WATCHDOG = r"""#!/bin/sh
-# Waits until the transaction's time is up, then puts the node back; for nodes where systemd does not run.
-cd -- "${0%/*}" || exit 2
-trap '' HUP
-while [ -e open ]; do
-  read -r now rest </proc/uptime
-  read -r deadline <deadline
-  left=$((deadline - ${now%.*}))
-  [ "$left" -gt 0 ] || break
-  sleep "$left"
-done
-[ -e open ] || exit 0
-exec /bin/sh ./undo.sh watchdog
 """

@@ -23,6 +23,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.owned impo
 NAME = "transactions"
 OPEN, COMMITTED, ROLLING_BACK, ROLLED_BACK = "open", "committed", "rolling-back", "rolled-back"
 STATES = (OPEN, ROLLING_BACK, COMMITTED, ROLLED_BACK)
+CHANGE, CHECKPOINT = "change", "checkpoint"
 KEPT = 5
 """How many ended transactions stay, for a look at what happened."""
 
@@ -87,10 +88,10 @@ class Transaction:
 
     def here(self) -> bool:
         """Whether it was opened in this network namespace and since the node was started."""
-        return not self.of_earlier_boot() and _text(self.file("netns")) == network()
+        return not self.of_earlier_boot() and self.journal().get("network") == network()
 
     def of_earlier_boot(self) -> bool:
-        return _text(self.file("boot")) != boot()
+        return self.journal().get("boot") != boot()
 
     def messages(self) -> list[str]:
         """What the way back had to say."""
