@@ -473,6 +473,7 @@ BAD_INPUTS: list[Bad] = [
     probe("probes[0].port: found 80", "type gateway takes address, interface", type="gateway", port=80),
     probe("probes[0].name: found \"x\"", "nothing but its timeout", type="api_server", name="x"),
     probe("probes[0].timeout: found 0", "from 1 to 600", type="gateway", timeout=0),
+    probe("probes[0].required: found \"sometimes\"", type="gateway", required="sometimes"),
     probe("probes[0].address: found \"router\"", "IPv4 or IPv6", type="gateway", address="router"),
     probe("probes[0].address: found \"fe80::1\"", "an interface beside it", type="gateway", address="fe80::1"),
     probe("probes[0].interface: found \"ens/224\"", type="gateway", interface="ens/224"),
