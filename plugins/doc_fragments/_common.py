@@ -75,7 +75,5 @@ options:
 notes:
   - VLANs, bonds, bridges, VRFs, macvlans and dummies are made through C(pyroute2), which must be installed on the node
     in that case. Everything else needs nothing but Python 3.9.
-  - Interfaces, routes and rules hold until the node reboots.
-  - A change on an interface that NetworkManager, systemd-networkd or ifupdown manages is refused, with the name of the
-    manager.
+  - DHCP and the DNS servers of a single NIC need a manager of that NIC.
 """

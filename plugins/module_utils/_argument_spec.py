@@ -57,6 +57,7 @@ RESOLVER_OPTIONS: Spec = {
     "servers": _TEXTS,
     "search": _TEXTS,
     "options": _TEXTS,
+    "interface": {"type": "str"},
     **HOST_OPTIONS,
 }
 PATH_OPTIONS: Spec = {

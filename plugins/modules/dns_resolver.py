@@ -15,11 +15,13 @@ version_added: 0.1.0
 description:
   - Edits C(/etc/resolv.conf), C(/etc/hosts) and C(/etc/nsswitch.conf) by their meaning. Comments and lines that are not
     concerned stay as they are.
-  - Finds out who else writes C(resolv.conf) (systemd-resolved, NetworkManager, resolvconf) and refuses to write through
-    a link or into a file that belongs to one of them, with its name.
+  - Finds out who else writes C(resolv.conf). systemd-resolved, NetworkManager, resolvconf, openresolv and dhclient are
+    told of servers, search domains and options in a way that they keep, and the running resolver is read back. Other
+    writers are an error with their name. Nothing is ever written through a link.
   - An option that is left out keeps what is there, an empty list clears it.
 extends_documentation_fragment:
   - kubenode.network._resolver
+  - kubenode.network._resolver.nic
   - kubenode.network._resolver.files
   - kubenode.network._common.owner
   - kubenode.network._confirm
@@ -52,6 +54,15 @@ EXAMPLES = r"""
       - ndots:2
       - timeout:1
       - rotate
+
+- name: A name server of one interface, for the names of its network
+  kubenode.network.dns_resolver:
+    owner: storage-dns
+    interface: ens224
+    servers:
+      - 10.200.0.53
+    search:
+      - storage.internal.example.com
 
 - name: Names that must be found without a name server, files before DNS
   kubenode.network.dns_resolver:
@@ -99,6 +110,14 @@ after:
         - 10.100.0.54
       search: []
       options: []
+runtime:
+  description: Whether the kernel changes now. In check mode whether it would.
+  type: bool
+  returned: success
+persistent:
+  description: Whether files change that hold for the next boot.
+  type: bool
+  returned: success
 plan:
   description: The steps in the order in which they are carried out, one line each, in the words of C(ip).
   type: list

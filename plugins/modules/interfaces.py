@@ -78,6 +78,28 @@ EXAMPLES = r"""
             - ip: 172.16.0.10
               prefix_length: 24
 
+- name: Addresses from DHCP, but neither routes nor DNS servers of the lease (on a NIC that a manager has)
+  kubenode.network.interfaces:
+    owner: worker-nics
+    persist: true
+    networkd_keep_foreign: auto
+    interfaces:
+      - name: ens256
+        state: up
+        ipv4:
+          enabled: true
+          dhcp: true
+          auto_routes: false
+          auto_gateway: false
+          auto_dns: false
+        ipv6:
+          enabled: true
+          dhcp: true
+          autoconf: true
+          auto_routes: false
+          auto_gateway: false
+          auto_dns: false
+
 - name: A NIC that is found by its MAC address, whatever its name is on this machine
   kubenode.network.interfaces:
     owner: worker-nics
@@ -271,6 +293,14 @@ after:
           addresses:
             - ip: 10.100.0.10
               prefix_length: 24
+runtime:
+  description: Whether the kernel changes now. In check mode whether it would.
+  type: bool
+  returned: success
+persistent:
+  description: Whether files change that hold for the next boot.
+  type: bool
+  returned: success
 plan:
   description: The steps in the order in which they are carried out, one line each, in the words of C(ip).
   type: list

@@ -188,6 +188,8 @@ EXAMPLES = r"""
     node_labels:
       node-role.kubernetes.io/worker: ""
     prune: true
+    persist: true
+    networkd_keep_foreign: auto
     on_conflict: fail
     allow_default_override: false
     strict_nmstate: true
@@ -396,6 +398,14 @@ evidence:
         gateway: 10.100.0.1
         interface: ens224
       passed: true
+runtime:
+  description: Whether the kernel changes now. In check mode whether it would.
+  type: bool
+  returned: success
+persistent:
+  description: Whether files change that hold for the next boot.
+  type: bool
+  returned: success
 plan:
   description: The steps in the order in which they are carried out, one line each, in the words of C(ip).
   type: list

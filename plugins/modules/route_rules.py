@@ -59,6 +59,8 @@ EXAMPLES = r"""
 - name: The same with all that a rule can select by
   kubenode.network.route_rules:
     owner: selective
+    persist: true
+    networkd_keep_foreign: auto
     on_conflict: fail
     allow_default_override: false
     protect:
@@ -141,6 +143,14 @@ after:
         priority: 100
         table: 100
         family: ipv4
+runtime:
+  description: Whether the kernel changes now. In check mode whether it would.
+  type: bool
+  returned: success
+persistent:
+  description: Whether files change that hold for the next boot.
+  type: bool
+  returned: success
 plan:
   description: The steps in the order in which they are carried out, one line each, in the words of C(ip).
   type: list

@@ -63,6 +63,16 @@ EXAMPLES = r"""
         mtu: 1400
         cwnd: 20
 
+- name: A route for this afternoon, gone after a reboot
+  kubenode.network.static_routes:
+    owner: migration
+    persist: false
+    networkd_keep_foreign: auto
+    routes:
+      - destination: 10.70.0.0/16
+        next_hop_address: 10.100.0.1
+        next_hop_interface: ens224
+
 - name: The whole list of this owner; what it no longer lists goes
   kubenode.network.static_routes:
     owner: worker-routes
@@ -158,6 +168,14 @@ after:
         next_hop_address: 10.100.0.1
         next_hop_interface: ens224
         metric: 100
+runtime:
+  description: Whether the kernel changes now. In check mode whether it would.
+  type: bool
+  returned: success
+persistent:
+  description: Whether files change that hold for the next boot.
+  type: bool
+  returned: success
 plan:
   description: The steps in the order in which they are carried out, one line each, in the words of C(ip).
   type: list

@@ -403,6 +403,11 @@ def _random_route(draw: t.Any, family: int) -> Route:
     return normalise(route._replace(scope=default_scope(route)))
 
 
+def random_routes(fewest: int, most: int) -> st.SearchStrategy[list[Route]]:
+    one = st.sampled_from((AF_INET, AF_INET6)).flatmap(_random_route)
+    return st.lists(one, min_size=fewest, max_size=most)
+
+
 def _text(family: int, number: int) -> str:
     return socket.inet_ntop(family, number.to_bytes(4 if family == AF_INET else 16, "big"))
 
@@ -412,7 +417,7 @@ def _text(family: int, number: int) -> str:
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(routes=st.lists(st.sampled_from((AF_INET, AF_INET6)).flatmap(_random_route), min_size=1, max_size=8))
+@given(routes=random_routes(1, 8))
 def test_random_routes_come_back_as_they_were_and_go(wired: t.Any, routes: list[Route]) -> None:
     keyed = {route.key: route for route in routes}
     sock, names, indexes = wired.socket(), wired.names, wired.indexes

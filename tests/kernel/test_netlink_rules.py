@@ -185,7 +185,7 @@ def test_a_rule_that_only_looks_alike_is_in_the_way_of_an_exclusive_add(netns: t
     assert [entry["src"] for entry in _at_1000(netns, wide)] == ["10.0.0.0", "all"]
 
 
-def _random_rules() -> st.SearchStrategy[Rule]:
+def random_rules() -> st.SearchStrategy[Rule]:
     # The kernel takes no range that ends at 65535.
     ports = st.tuples(st.integers(1, 65534), st.integers(1, 65534)).map(lambda pair: (min(pair), max(pair)))
     uids = st.tuples(st.integers(0, 2**31), st.integers(0, 2**31)).map(lambda pair: (min(pair), max(pair)))
@@ -227,8 +227,8 @@ def _random_rules() -> st.SearchStrategy[Rule]:
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(rules=st.lists(_random_rules(), min_size=1, max_size=6, unique_by=lambda rule: (rule.family, rule.priority)))
-def test_random_rules_come_back_as_they_were_and_go(wired: t.Any, rules: list[Rule]) -> None:
+@given(rules=st.lists(random_rules(), min_size=1, max_size=6, unique_by=lambda rule: (rule.family, rule.priority)))
+def testrandom_rules_come_back_as_they_were_and_go(wired: t.Any, rules: list[Rule]) -> None:
     sock = wired.socket()
     untouched = read_rules(sock)
     try:

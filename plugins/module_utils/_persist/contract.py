@@ -28,13 +28,16 @@ Command = tuple[str, ...]
 class Dhcp(t.NamedTuple):
     """DHCP of one family on one NIC."""
 
-    enabled: bool
+    enabled: bool | None = None
+    """None is as the manager has it: only what is taken of a lease is ours then."""
     routes: bool = True
     """Take the routes of the lease (but for the default route)."""
     gateway: bool = True
     """Take the default route of the lease."""
     dns: bool = True
     """Take the DNS servers of the lease."""
+    autoconf: bool | None = None
+    """IPv6: addresses from router advertisements; None is as the manager has it."""
 
 
 class Resolver(t.NamedTuple):
@@ -55,11 +58,14 @@ class Nic(t.NamedTuple):
     up: bool | None = None
     addresses: tuple[Address, ...] = ()
     routes: tuple[Route, ...] = ()
+    """A route with next hops on several NICs is never in what a manager gets: a unit of our own replays it."""
     rules: tuple[Rule, ...] = ()
     """Rules that look into a table with routes of this NIC; others belong to no NIC."""
     dhcp4: Dhcp | None = None
     dhcp6: Dhcp | None = None
     resolver: Resolver | None = None
+    sysctls: tuple[tuple[str, str], ...] = ()
+    """Dotted key -> value of the kernel settings that are about this NIC; only the units of our own need them."""
 
 
 class Configuration(t.NamedTuple):
@@ -72,7 +78,16 @@ class Configuration(t.NamedTuple):
     restore: tuple[Command, ...] = ()
     """Once the files are put back: the manager takes up the old ones. Needs iproute2 and the manager, no Python."""
     unexpressed: tuple[tuple[str, t.Any], ...] = ()
-    """(kind, object) that this manager cannot say; they are made in the kernel and replayed at boot."""
+    """(kind, object) that this manager cannot say; they are made in the kernel, and a unit of ours replays them."""
+    watched: tuple[str, ...] = ()
+    """Further files, and folders with a slash at their end (the names in them), that this answer was made from: a later
+    run with nothing new asks again only where one of them, or one of ours in ``files``, is not as it was."""
+    kept: tuple[str, ...] = ()
+    """Our files that are as they shall be already."""
+    ready: tuple[tuple[str, str], ...] = ()
+    """(path, regular expression): a file that the manager writes, and what it says once the manager is through."""
+    rule_protocol: int | None = None
+    """The protocol of the rules that this manager makes, where it takes an equal rule of that protocol for its own."""
     warnings: tuple[str, ...] = ()
 
 
@@ -82,3 +97,8 @@ class Activation(t.NamedTuple):
     commands: tuple[Command, ...] = ()
     interfaces: tuple[str, ...] = ()
     """NICs whose kernel objects the manager may make or remove by it."""
+    unexpressed: tuple[tuple[str, t.Any], ...] = ()
+    """(kind, object) on these NICs that it will not make."""
+    ready: tuple[tuple[str, str], ...] = ()
+    rules: tuple[Rule, ...] = ()
+    """The rules that it will make, with the protocol that they shall have where we fill in."""

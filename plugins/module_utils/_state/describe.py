@@ -43,7 +43,8 @@ def _route_key_words(route: Route) -> list[str]:
     return words
 
 
-def _next_hop_words(route: Route) -> list[str]:
+def next_hop_words(route: Route) -> list[str]:
+    """``via``, ``dev``, ``onlink``, ``nexthop ... weight``, ``nhid``: exact, no names in it."""
     words: list[str] = []
     if route.nexthop_id is not None:
         return ["nhid", str(route.nexthop_id)]
@@ -63,7 +64,7 @@ def _next_hop_words(route: Route) -> list[str]:
 
 
 def _route_words(route: Route, tables: Tables, protocol: bool) -> list[str]:
-    words = _next_hop_words(route)
+    words = next_hop_words(route)
     if route.table != 254:
         words += ["table", table_text(route.table, tables)]
     if protocol or route.protocol not in (0, KUBENODE_PROTOCOL):
@@ -81,10 +82,18 @@ def _route_words(route: Route, tables: Tables, protocol: bool) -> list[str]:
 def rule_text(rule: Rule, tables: Tables = _NO_TABLES, protocol: bool = False) -> str:
     """``priority N from ... lookup TABLE`` as in `ip rule`; ``inet6`` in front of an IPv6 rule without prefixes."""
     words = [] if rule.family == 2 or rule.source or rule.destination else ["inet6"]
-    words += ["priority", str(rule.priority)]
+    words += rule_selector_words(rule, "all", _IP_PROTOCOLS) + rule_action_words(rule, tables)
+    if protocol or rule.protocol not in (0, KUBENODE_PROTOCOL):
+        words += ["proto", protocol_name(rule.protocol)]
+    return " ".join(words)
+
+
+def rule_selector_words(rule: Rule, everything: str, ip_protocols: t.Mapping[int, str]) -> list[str]:
+    """Priority and selectors; ``everything`` stands for a source that is not given."""
+    words = ["priority", str(rule.priority)]
     if rule.invert:
         words.append("not")
-    words += ["from", rule.source or "all"]
+    words += ["from", rule.source or everything]
     if rule.destination:
         words += ["to", rule.destination]
     if rule.tos:
@@ -100,23 +109,18 @@ def rule_text(rule: Rule, tables: Tables = _NO_TABLES, protocol: bool = False) -
     if rule.uid_range:
         words += ["uidrange", _range_text(rule.uid_range, always=True)]
     if rule.ip_protocol:
-        words += [
-            "ipproto",
-            _IP_PROTOCOLS.get(rule.ip_protocol, str(rule.ip_protocol)),
-        ]
+        words += ["ipproto", ip_protocols.get(rule.ip_protocol, str(rule.ip_protocol))]
     if rule.source_ports:
         words += ["sport", _range_text(rule.source_ports)]
     if rule.destination_ports:
         words += ["dport", _range_text(rule.destination_ports)]
     if rule.tun_id:
         words += ["tun_id", str(rule.tun_id)]
-    words += _rule_action_words(rule, tables)
-    if protocol or rule.protocol not in (0, KUBENODE_PROTOCOL):
-        words += ["proto", protocol_name(rule.protocol)]
-    return " ".join(words)
+    return words
 
 
-def _rule_action_words(rule: Rule, tables: Tables) -> list[str]:
+def rule_action_words(rule: Rule, tables: Tables) -> list[str]:
+    """What a rule does: ``lookup``, ``goto`` ... and the suppressors."""
     if rule.action == "goto":
         words = ["goto", str(rule.goto)]
     elif rule.action == "lookup":
@@ -186,6 +190,9 @@ def object_text(kind: str, value: t.Any, tables: Tables = _NO_TABLES) -> str:
 
 def describe(change: Change, tables: Tables = _NO_TABLES) -> str:
     """``+`` makes, ``-`` removes, ``~`` changes; owners and reason in parentheses."""
+    if change.kind == "activate":
+        commands = "; ".join(" ".join(command) for command in change.after.commands)
+        return f"~ {change.name} takes up its configuration ({commands or 'by itself'})"
     sign = "+" if _nothing(change.before) else "-" if _nothing(change.after) else "~"
     value = change.before if change.after is None else change.after
     notes = list(change.owners)
@@ -219,5 +226,5 @@ def _was(change: Change, tables: Tables) -> str:
         words = _route_words(before._replace(metric=0, table=254), tables, before.protocol != change.after.protocol)
         return " ".join(([before.type] if before.type != change.after.type else []) + words)
     if change.kind == "rule" and before.key == change.after.key:
-        return " ".join(_rule_action_words(before, tables))
+        return " ".join(rule_action_words(before, tables))
     return str(_TEXTS[change.kind](before, tables))
