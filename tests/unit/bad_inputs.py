@@ -499,6 +499,7 @@ BAD_INPUTS: list[Bad] = [
     probe("probes[0].destination: found", "one address", type="route_get", destination="10.200.0.0/16"),
     probe("probes[0].argv: found \"/bin/true\"", "a list", type="command", argv="/bin/true"),
     probe("probes[0].argv: found [\"true\"]", "absolute path", type="command", argv=["true"]),
+    resolver("interface: found", "white space", servers=["10.100.0.53"], interface="ens/192"),
     resolver("owner", "letters", servers=["10.100.0.53"], owner="my owner"),
     Bad("static_routes", {"routes": [GOOD_ROUTE], "purge": True}, ("purge", "an owner")),
     Bad("route_rules", {"rules": [GOOD_RULE], "purge": True}, ("purge", "an owner")),
