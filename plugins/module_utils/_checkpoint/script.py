@@ -91,9 +91,7 @@ class Step:
         return {**self.files, "undo.sh": text.encode("utf-8", "surrogateescape")}
 
 
-def undo_of(
-    step: Step, changes: t.Sequence[Change], before: State, missing_folders: t.Iterable[str] = ()
-) -> None:
+def undo_of(step: Step, changes: t.Sequence[Change], before: State, missing_folders: t.Iterable[str] = ()) -> None:
     """Write the way back of ``changes``, which were planned on ``before``, into ``step``.
 
     ``missing_folders``: those of the files that are made, innermost first. Raises StateError for what cannot be put
@@ -221,9 +219,11 @@ class _Kernel:
         self._raw.setdefault("rule", []).append(_message(encode_rule_add(rule, exclusive=False)))
 
     def _ensure(self, backwards: t.Sequence[Change]) -> None:
+        lost = [line for kind, value in self._taken_along() for line in self._made(kind, value)]
+        if lost:
+            self._step.batch("replay", lost)
+            self._step.call("ensure", "replay", "halfway")
         lines: list[str] = []
-        for kind, value in self._taken_along():
-            lines += self._made(kind, value)
         for change in backwards:
             if change.kind == "address" and change.after is not None:
                 lines += self._made("address", change.after)
@@ -243,7 +243,7 @@ class _Kernel:
             self._step.files[f"ensure.{what}"] = struct.pack("=I", _MAGIC[what]) + b"".join(dict.fromkeys(messages))
         if lines:
             self._step.batch("ensure", lines)
-            self._step.call("ensure")
+            self._step.call("ensure", "ensure")
         for what in self._raw:
             self._step.call("raw", "ensure", what)
 
@@ -256,7 +256,9 @@ class _Kernel:
             if change.kind == "rule" and change.before is not None and change.before.protocol != KUBENODE_PROTOCOL
         ]  # fmt: skip
         for place in sorted(scope.rules):
-            stood = [rule for held in self._before.rules.values() for rule in held if (rule.family, rule.priority) == place]
+            stood = [
+                rule for held in self._before.rules.values() for rule in held if (rule.family, rule.priority) == place
+            ]
             wanted = [rule for rule in stood if rule.protocol == KUBENODE_PROTOCOL or rule in foreign]
             ours = [rule for rule in wanted if rule.protocol == KUBENODE_PROTOCOL]
             if len(ours) > 1:

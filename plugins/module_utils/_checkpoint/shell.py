@@ -158,21 +158,23 @@ raw() {
 
 complaints() {
   {
-    [ ! -s "$step/ensure.batch" ] || ip -force -batch "$step/ensure.batch"
-    [ ! -s "$step/ensure-6.batch" ] || ip -6 -force -batch "$step/ensure-6.batch"
+    [ ! -s "$step/$1.batch" ] || ip -force -batch "$step/$1.batch"
+    [ ! -s "$step/$1-6.batch" ] || ip -6 -force -batch "$step/$1-6.batch"
   } 2>&1 >/dev/null | grep -iv -e 'file exists' -e 'already assigned' -e '^Command failed' | sort -u
 }
 
 # What was there before is there: it takes a while where a new address is not through with its duplicate detection.
+# With "halfway" only where the plan was broken off.
 ensure() {
   [ "$mode" != boot ] || return
+  [ "${2:-}" != halfway ] || [ ! -e "$step/outcome.json" ] || return
   tries=0
-  while left=$(complaints) && [ -n "$left" ]; do
+  while left=$(complaints "$1") && [ -n "$left" ]; do
     tries=$((tries + 1))
     [ $tries -lt 12 ] || break
     sleep 0.25 2>/dev/null || sleep 1
   done
-  [ -z "$left" ] || problem "ip could not put everything back ($here/$step/ensure.batch): $left"
+  [ -z "$left" ] || problem "ip could not put everything back ($here/$step/$1.batch): $left"
 }
 
 kind_of() {

@@ -62,8 +62,8 @@ def _busy(one: store.Transaction, checkpoint: str | None) -> str:
     owner = f", owner {journal['owner']}" if journal.get("owner") else ""
     if not one.here():
         return (
-            f"the transaction {one.id} ({journal.get('module')}{owner}) was opened in another network namespace of this "
-            f"node; end it there, or remove {one.path} if that namespace is gone"
+            f"the transaction {one.id} ({journal.get('module')}{owner}) was opened in another network namespace of "
+            f"this node; end it there, or remove {one.path} if that namespace is gone"
         )
     left = max(0, int(one.seconds_left()))
     text = (

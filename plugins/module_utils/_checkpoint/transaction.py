@@ -77,9 +77,7 @@ def open_change(
     return start(store.CHANGE, files, seconds, about, bool(written), root)
 
 
-def start(
-    kind: str, files: dict[str, bytes], seconds: int, about: Result, boots: bool, root: str = "/"
-) -> Run:
+def start(kind: str, files: dict[str, bytes], seconds: int, about: Result, boots: bool, root: str = "/") -> Run:
     """Open a transaction whose first step has these files; ``boots``: files are to be put back after a restart."""
     store.clean(root)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
@@ -309,14 +307,17 @@ def _gone(run: Run, outcome: Result | None) -> StateError:
 
 
 def _undone(reason: str, problems: t.Sequence[str], result: Result) -> StateError:
-    details = {name: result[name] for name in ("plan", "before", "after", "diff", "probes", "evidence") if name in result}
+    shown = ("plan", "before", "after", "diff", "probes", "evidence")
+    details: Result = {name: result[name] for name in shown if name in result}
+    details["rolled_back"] = not problems
     reason = reason.rstrip(".")
-    if problems:
-        return StateError(
-            f"{reason}. The way back did not work out, this is left to be put right by hand: {'; '.join(problems)}",
-            **{**details, "rolled_back": False, "left": list(problems)},
-        )
-    return StateError(f"{reason}. Everything that this run had done has been undone.", **{**details, "rolled_back": True})
+    if not problems:
+        return StateError(f"{reason}. Everything that this run had done has been undone.", **details)
+    details["left"] = list(problems)
+    left = "; ".join(problems)
+    return StateError(
+        f"{reason}. The way back did not work out, this is left to be put right by hand: {left}", **details
+    )
 
 
 # --- going back ------------------------------------------------------------------------------------------------------
