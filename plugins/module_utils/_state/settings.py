@@ -90,6 +90,11 @@ def plan_settings(ledger: Ledger) -> None:
     """The records of what is declared of NICs; the kernel's part is planned with the links."""
     target = ledger.target
     for key, (value, owners) in target.settings.items():
+        if value is True and not target.persist and key[1].endswith((".dhcp", ".autoconf")):
+            ledger.conflict(
+                f"interface {key[0]}: {key[1]} is true with persist: false, but DHCP and autoconfiguration are in the "
+                "configuration of a manager or nowhere. Leave persist out, or give the addresses."
+            )
         # Where nothing is to be kept, only what an earlier run kept is of interest.
         if target.persist or ("setting", key) in ledger.before:
             ledger.declare("setting", key, value, owners, True)
