@@ -3,26 +3,36 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# ssh(1) into a node of the running lab, as far as Ansible's ssh connection needs one: ssh.sh [OPTIONS OF SSH] NODE [COMMAND...].
-# Through it whatever Ansible does happens inside of the node, `raw` and copied files included, and a module sees what it
-# sees over the network: a bare environment, SSH_CONNECTION and a home folder, which is in the lab's.
+# ssh(1) as it runs on the lab's controller: ssh.sh [OPTIONS OF SSH] NODE|ADDRESS [COMMAND...]. It takes keys, known hosts
+# and names of nodes from the lab's folder and nothing from the user's own.
 
 here=${0%/*}
-# A link in a lab's folder, beside an inventory, means that lab.
-[ ! -e "$here/nodes" ] || KUBENODE_LAB_DIR=$here
-# shellcheck source=lab/dir.sh
-. "$here/dir.sh"
+# shellcheck source=lab/common.sh
+. "$here/common.sh"
 
-while getopts 46AaCfGgKkMNnqsTtVvXxYyB:b:c:D:E:e:F:I:i:J:L:l:m:O:o:P:p:Q:R:S:W:w: option; do
-  [ "$option" != "?" ] || exit 255
+host() {
+  while getopts 46AaCfGgKkMNnqsTtVvXxYyB:b:c:D:E:e:F:I:i:J:L:l:m:O:o:P:p:Q:R:S:W:w: option; do
+    [ "$option" != "?" ] || exit 255
+  done
+  shift $((OPTIND - 1))
+  : "${1:?usage: ssh.sh [OPTIONS OF SSH] NODE|ADDRESS [COMMAND...]}"
+  case $1 in
+    # An address, which may be a new one that no file knows.
+    *[.:]*) ;;
+    *) find_node "${1#*@}" ;;
+  esac
+}
+
+host "$@"
+find_node c1
+# Only the network and the processes are the controller's: Ansible, which runs outside, shares files with us. Without
+# the machine's init among its ancestors a connection that is kept open ends with the lab; one whose Ansible is killed ends
+# with that.
+only=
+for namespace in $namespaces; do
+  case $namespace in
+    --user | --preserve-credentials | --net | --pid) only="$only $namespace" ;;
+  esac
 done
-shift $((OPTIND - 1))
-node=${1:?usage: ssh.sh [OPTIONS OF SSH] NODE [COMMAND...]}
-shift
-
-connection=
-# A node that does not exist is what enter.sh tells about.
-{ read -r _ && read -r connection; } 2> /dev/null < "$KUBENODE_LAB_DIR/nodes/$node"
-[ $# -eq 0 ] || set -- -c "$*"
-exec env -i HOME="$KUBENODE_LAB_DIR/home/$node" LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM="${TERM:-dumb}" \
-  KUBENODE_LAB_DIR="$KUBENODE_LAB_DIR" SSH_CONNECTION="$connection" "$here/enter.sh" "$node" "$@"
+# shellcheck disable=SC2086  # the options are words
+exec nsenter --target "$pid" $only -- setpriv --pdeathsig TERM -- ssh -F "$KUBENODE_LAB_DIR/ssh/config" "$@"

@@ -13,9 +13,11 @@ import sys
 import time
 from pathlib import Path
 
-from kubenode_lab import topology
+from kubenode_lab import secure_shell, topology
 from kubenode_lab.errors import LabError
+from kubenode_lab.files import Site
 from kubenode_lab.folder import END_TIMEOUT, Folder, Process, Record
+from kubenode_lab.restart import restart
 from kubenode_lab.router import Drop, Router, parse
 from kubenode_lab.supervisor import Start
 
@@ -23,7 +25,7 @@ _LAB = Path(__file__).resolve().parent.parent
 
 _EPILOG = """\
 Networks, gateways and what answers behind them:
-  management  ens192  192.168.100.0/24  192.168.100.1  198.51.100.10, the controller; the default route
+  management  ens192  192.168.100.0/24  192.168.100.1  198.51.100.10, the controller c1; the default route
   data        ens224  10.100.0.0/24     10.100.0.1     10.200.0.1, 10.50.0.1, 203.0.113.1; DNS at 10.100.0.53 and .54
   external    ens256  172.16.0.0/24     172.16.0.1     203.0.113.1
 ens224 and ens256 start down and without addresses. Worker i is number 100+i on each network.
@@ -67,6 +69,15 @@ def _parser() -> argparse.ArgumentParser:
     status = verbs.add_parser("status", help="show the nodes and what the router drops")
     status.set_defaults(verb=_status)
 
+    again = verbs.add_parser(
+        "restart",
+        help="restart a worker: its processes end, its network is made anew",
+        description="Restart a worker as a power cut would: its processes end at once, its network starts as after "
+        "'up'. Its files in /etc and /var/lib stay. There is no systemd that would run what is to run at boot.",
+    )
+    again.add_argument("worker")
+    again.set_defaults(verb=_restart)
+
     # scripts/lab itself runs this one; it is here for the help.
     run = verbs.add_parser("exec", help="run a command in a node, or a shell: exec HOST [-- CMD...]")
     run.add_argument("host")
@@ -105,7 +116,11 @@ def _worker_count(text: str) -> int:
 def _up(folder: Folder, arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     folder.claim()
-    inventory = _write_entries(folder, arguments.workers)
+    try:
+        inventory = _write_entries(folder, arguments.workers)
+    except BaseException:
+        folder.release()
+        raise
     start = Start(str(folder.path), arguments.workers)
     try:
         pids = start.wait_until_up()
@@ -116,6 +131,7 @@ def _up(folder: Folder, arguments: argparse.Namespace) -> int:
                 dns=Process.of(pids.dns),
                 nodes={name: Process.of(pid) for name, pid in pids.nodes.items()},
                 namespaces=pids.namespaces,
+                overlay=pids.overlay,
             )
         )
         start.let_go()
@@ -128,7 +144,8 @@ def _up(folder: Folder, arguments: argparse.Namespace) -> int:
         raise
     workers = topology.worker_names(arguments.workers)
     names = workers[0] if len(workers) == 1 else f"{workers[0]} to {workers[-1]}"
-    print(f"The lab is up: router {topology.ROUTER}, {names} ({time.monotonic() - began:.1f} s).")
+    others = f"router {topology.ROUTER}, controller {topology.CONTROLLER_NODE}"
+    print(f"The lab is up: {others}, {names} ({time.monotonic() - began:.1f} s).")
     print(f"Inventory: {inventory}")
     return 0
 
@@ -143,10 +160,12 @@ def _log_of(folder: Folder) -> str:
 
 def _write_entries(folder: Folder, workers: int) -> Path:
     """The inventory of this lab, beside the variables and scripts that the one in the checkout uses."""
-    for name in ("group_vars", "dir.sh", "enter.sh", "ssh.sh"):
+    for name in ("group_vars", "common.sh", "enter.sh", "ssh.sh"):
         (folder.path / name).symlink_to(_LAB / name)
-    for name in (topology.ROUTER, *topology.worker_names(workers)):
+    names = topology.worker_names(workers)
+    for name in (topology.ROUTER, topology.CONTROLLER_NODE, *names):
         (folder.path / "home" / name).mkdir(parents=True)
+    secure_shell.prepare(folder.path, names)
     inventory = folder.path / "inventory.yml"
     inventory.write_text(topology.inventory(workers), encoding="ascii")
     return inventory
@@ -171,6 +190,20 @@ def _status(folder: Folder, _arguments: argparse.Namespace) -> int:
         print(f"{name:<5} {f'pid {process.pid}' if process.is_running() else 'ended'}")
     print(f"Dropped: {', '.join(map(str, _router(folder, record).drops())) or 'nothing'}")
     print(f"Inventory: {folder.path / 'inventory.yml'}")
+    return 0
+
+
+def _restart(folder: Folder, arguments: argparse.Namespace) -> int:
+    record = folder.running()
+    workers = topology.worker_names(record.workers)
+    if arguments.worker not in workers:
+        raise LabError(f"the lab has no worker '{arguments.worker}'; it has {workers[0]} to {workers[-1]}")
+    router = _router(folder, record)
+    drops = [drop for drop in router.drops() if drop.worker == arguments.worker]
+    router.let_pass(drops)
+    folder.replace_node(arguments.worker, restart(arguments.worker, Site(str(folder.path), record.overlay), record))
+    router.drop(drops)
+    print(f"{arguments.worker} is up again.")
     return 0
 
 

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A node's own /etc, /run and /var/lib, in memory: overlays over the machine's where the kernel can, else copies."""
+"""A node's own /etc, /run, /var/lib and /var/log, in memory.
+
+/etc and /var/lib are overlays over the machine's where the kernel can, else copies; the others start empty.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import shutil
 import stat
 import uuid
 from pathlib import Path
+from typing import NamedTuple
 
 from kubenode_lab import syscalls, topology
 
@@ -35,6 +39,13 @@ _LEFT_OUT = frozenset(
 )
 
 
+class Site(NamedTuple):
+    """What nodes are made from: the lab's folder, which stays reachable under its path, and what prepare() returned."""
+
+    lab: str
+    overlay: str | None
+
+
 def prepare() -> str | None:
     """Make the /etc that nodes start from in ./etc; return the options of an overlay over it, or None for no overlay.
 
@@ -42,7 +53,9 @@ def prepare() -> str | None:
     an overlay over them could not be written to.
     """
     _copy_tree("/etc", "etc", "")
-    os.makedirs("etc/iproute2", exist_ok=True)
+    # Where tables get their names, and where what is to survive a reboot is written.
+    for folder in ("etc/iproute2", "etc/systemd/system"):
+        os.makedirs(folder, exist_ok=True)
     if os.environ.get("KUBENODE_LAB_NO_OVERLAY"):
         return None
     for options in ("", ",userxattr"):
@@ -51,20 +64,26 @@ def prepare() -> str | None:
     return None
 
 
-def install(node: str, overlay: str | None, lab: str) -> None:
+def install(node: str, site: Site) -> None:
     """Give the calling node, alone in its mount namespace with the stage as its folder, its own files. Raises OSError.
 
-    overlay is what prepare() returned. lab is the lab's folder, which stays reachable under its path.
+    A node that was here before finds its /etc and /var/lib as it left them.
     """
+    lab, overlay = site
     descriptor = os.open(lab, os.O_RDONLY | os.O_DIRECTORY)
     inside = os.stat(descriptor)
+    is_new = not os.path.exists(node)
     if overlay is None:
-        shutil.copytree("etc", f"{node}/etc", symlinks=True)
+        if is_new:
+            shutil.copytree("etc", f"{node}/etc", symlinks=True)
         syscalls.mount(f"{node}/etc", "/etc", flags=syscalls.MS_BIND)
     else:
         _overlay("etc", f"{node}/etc", "/etc", overlay)
     syscalls.mount("tmpfs", "/run", "tmpfs", options="mode=755,size=64m")
-    _own_state(node, overlay)
+    _own_state(node, overlay, is_new)
+    # A login is told about there, and it was none on the machine.
+    if os.path.isdir("/var/log"):
+        syscalls.mount("tmpfs", "/var/log", "tmpfs", options="mode=755,size=64m")
     syscalls.mount("proc", "/proc", "proc")
     # Where a container shows only a part of /sys, the kernel refuses a new one; routes and rules do not need it.
     with contextlib.suppress(OSError):
@@ -75,15 +94,19 @@ def install(node: str, overlay: str | None, lab: str) -> None:
     os.close(descriptor)
     os.chdir("/")
     syscalls.detach(f"{lab}/stage")
-    _write_identity(node)
+    if is_new:
+        _write_identity(node)
+        _write_accounts(f"{lab}/home/{node}")
 
 
-def _own_state(node: str, overlay: str | None) -> None:
+def _own_state(node: str, overlay: str | None, is_new: bool) -> None:
     """A /var/lib of the node's own: the machine's folders can be read, and our state folder starts empty."""
-    if overlay is not None:
+    copies = f"{node}/var-lib.copies"
+    if overlay is not None and not os.path.exists(copies):
         with contextlib.suppress(OSError):
             _overlay("/var/lib", f"{node}/var-lib", "/var/lib", overlay)
-            _forget_state()
+            if is_new:
+                _forget_state()
             return
     machine = "/run/machine/var/lib"
     os.makedirs(machine)
@@ -91,10 +114,13 @@ def _own_state(node: str, overlay: str | None) -> None:
     # An ordinary user may not always do so, and cannot write there anyway.
     with contextlib.suppress(OSError):
         syscalls.mount("none", machine, flags=syscalls.MS_BIND | syscalls.MS_REMOUNT | syscalls.MS_RDONLY)
-    syscalls.mount("tmpfs", "/var/lib", "tmpfs", options="mode=755")
-    for name in os.listdir(machine):
-        os.symlink(f"{machine}/{name}", f"/var/lib/{name}")
-    _forget_state()
+    if is_new:
+        os.mkdir(copies)
+        for name in os.listdir(machine):
+            os.symlink(f"{machine}/{name}", f"{copies}/{name}")
+    syscalls.mount(copies, "/var/lib", flags=syscalls.MS_BIND)
+    if is_new:
+        _forget_state()
 
 
 def _forget_state() -> None:
@@ -113,10 +139,39 @@ def _write_identity(node: str) -> None:
     Path("/etc/machine-id").write_text(f"{uuid.uuid4().hex}\n", encoding="ascii")
 
 
+def _write_accounts(home: str) -> None:
+    """Let root log in, to a home folder that goes with the lab, and sshd have its unprivileged user.
+
+    A lab of an ordinary user has one id, so that user is root too; and its sshd could not give a terminal to the group
+    tty.
+    """
+    path = Path("/etc/passwd")
+    others = [line for line in _lines(path) if line.split(":")[0] not in ("root", "sshd")]
+    own = [f"root:x:0:0:root:{home}:/bin/sh", "sshd:x:0:0::/run/sshd:/usr/sbin/nologin"]
+    path.write_text("\n".join([*own, *others, ""]), encoding="utf-8", errors="surrogateescape")
+    # No password fits, and the account is not locked.
+    shadow = Path("/etc/shadow")
+    with contextlib.suppress(FileNotFoundError):
+        shadow.unlink()
+    shadow.touch(mode=0o600)
+    shadow.write_text("root:*:19000:0:99999:7:::\n", encoding="ascii")
+    if not syscalls.may_set_groups():
+        path = Path("/etc/group")
+        groups = [line for line in _lines(path) if not line.startswith("tty:")]
+        path.write_text("\n".join([*groups, ""]), encoding="utf-8", errors="surrogateescape")
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except FileNotFoundError:
+        return []
+
+
 def _overlay(lower: str, upper: str, target: str, options: str) -> None:
     work = f"{upper}.work"
-    os.makedirs(upper)
-    os.mkdir(work)
+    os.makedirs(upper, exist_ok=True)
+    os.makedirs(work, exist_ok=True)
     syscalls.mount("overlay", target, "overlay", options=f"lowerdir={lower},upperdir={upper},workdir={work}{options}")
 
 

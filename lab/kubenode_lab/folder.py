@@ -18,11 +18,13 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from kubenode_lab import topology
 from kubenode_lab.errors import LabError
 
 _MARKER = ".kubenode-lab"
 _RECORD = "lab.json"
+SOCKETS = "cp"
+# Ansible's name for a socket in there, and what ssh appends while it makes it, have to fit into sun_path (unix(7)).
+_LONGEST = 107 - len(f"/{SOCKETS}/0123456789.0123456789abcdef")
 # How long the kernel may take to end the processes of a killed lab, in seconds; 50 workers take 0.1 s.
 END_TIMEOUT = 20.0
 
@@ -71,13 +73,14 @@ def _start_time(pid: int) -> int | None:
 
 
 class Record(NamedTuple):
-    """What a lab that is up consists of. nodes are the first processes of the router and the workers, in order."""
+    """What a lab that is up consists of. nodes are the first processes of router, controller and workers, in order."""
 
     workers: int
     supervisor: Process
     dns: Process
     nodes: dict[str, Process]
     namespaces: str
+    overlay: str | None
 
 
 class Folder:
@@ -93,6 +96,11 @@ class Folder:
             raise LabError(
                 f"the lab's folder {str(self.path)!r} has characters that shells and mount options take apart; "
                 "name another one in KUBENODE_LAB_DIR"
+            )
+        if len(os.fsencode(self.path)) > _LONGEST:
+            raise LabError(
+                f"the lab's folder {self.path} has a path of more than {_LONGEST} bytes, too long for the sockets of "
+                "ssh in it; name another one in KUBENODE_LAB_DIR"
             )
         deadline = time.monotonic() + END_TIMEOUT
         while True:
@@ -111,8 +119,10 @@ class Folder:
                     "'scripts/lab down', or name another folder in KUBENODE_LAB_DIR for a second one"
                 )
             time.sleep(0.02)
-        if os.listdir(self.path) and not (self.path / _MARKER).exists():
+        # Ansible makes a folder for its sockets, lab or no lab.
+        if set(os.listdir(self.path)) - {SOCKETS} and not (self.path / _MARKER).exists():
             raise self._unusable("it holds files that are not a lab's")
+        self.path.chmod(0o700)
         self._empty()
         (self.path / _MARKER).touch()
 
@@ -136,6 +146,7 @@ class Folder:
             dns=Process(*data["dns"]),
             nodes={name: Process(*process) for name, process in data["nodes"].items()},
             namespaces=data["namespaces"],
+            overlay=data["overlay"],
         )
 
     def running(self) -> Record:
@@ -148,15 +159,23 @@ class Folder:
     def write_record(self, record: Record) -> None:
         """Publish what the lab consists of, the files that enter.sh and ssh.sh read included."""
         nodes = self.path / "nodes"
-        nodes.mkdir()
+        nodes.mkdir(exist_ok=True)
         for name, process in record.nodes.items():
-            connection = f"{topology.CONTROLLER} 50022 {topology.management_address(name)} 22"
-            text = f"{process.pid} {process.start} {record.namespaces}\n{connection}\n"
-            (nodes / name).write_text(text, encoding="ascii")
-        text = json.dumps(record._asdict())
-        part = self.path / f"{_RECORD}.part"
+            self._publish(nodes / name, f"{process.pid} {process.start} {record.namespaces}\n")
+        self._publish(self.path / _RECORD, json.dumps(record._asdict()))
+
+    def replace_node(self, name: str, process: Process) -> None:
+        """Publish a node's new first process. Several nodes may be replaced at the same time."""
+        with (self.path / _MARKER).open("rb") as marker:
+            fcntl.flock(marker, fcntl.LOCK_EX)
+            record = self.running()
+            self.write_record(record._replace(nodes={**record.nodes, name: process}))
+
+    def _publish(self, path: Path, text: str) -> None:
+        # A name of its own: readers of the folder of nodes take each file there for a node.
+        part = self.path / f"{path.name}.part"
         part.write_text(text, encoding="ascii")
-        part.rename(self.path / _RECORD)
+        part.rename(path)
 
     def wait_until_free(self) -> bool:
         """Lock the folder once the lab's processes let go of it. False where there is no folder. Raises LabError."""

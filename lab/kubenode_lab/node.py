@@ -12,11 +12,11 @@ import socket
 import subprocess
 from pathlib import Path
 
-from kubenode_lab import files, syscalls, topology
+from kubenode_lab import files, secure_shell, syscalls, topology
 from kubenode_lab.errors import LabError
 
 
-def run(name: str, lab: str, overlay: str | None, cli: socket.socket, ready: int, linked: int) -> None:
+def run(name: str, site: files.Site, cli: socket.socket, ready: int, linked: int) -> None:
     """Make the caller, the first process of its pid namespace, the node of this name and then `sleep`. Does not return.
 
     A `+` on the pipe ready says that the network namespace is there; the end of the pipe linked says that the NICs are
@@ -24,7 +24,7 @@ def run(name: str, lab: str, overlay: str | None, cli: socket.socket, ready: int
     """
     syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC)
     router = name == topology.ROUTER
-    files.install(name, overlay, lab)
+    files.install(name, site)
     socket.sethostname(name)
     # Before there is any NIC: each takes what `default` says when it comes.
     _set_sysctls(topology.ROUTER_SYSCTLS if router else topology.WORKER_SYSCTLS)
@@ -32,8 +32,11 @@ def run(name: str, lab: str, overlay: str | None, cli: socket.socket, ready: int
         ip_batch(topology.router_lines())
     os.write(ready, b"+")
     os.read(linked, 1)
-    if not router:
+    if name == topology.CONTROLLER_NODE:
+        ip_batch(topology.controller_lines())
+    elif not router:
         ip_batch(topology.worker_lines(name))
+        secure_shell.start(site.lab)
     cli.send(f"node {name}".encode())
     # Where SIGCHLD is ignored children leave no zombie, and it stays ignored across exec (wait(2), execve(2)): all that
     # the first process of a pid namespace has to do.
@@ -41,11 +44,14 @@ def run(name: str, lab: str, overlay: str | None, cli: socket.socket, ready: int
     os.execvp("sleep", ["sleep", "infinity"])
 
 
-def ip_batch(lines: list[str], namespace: str | None = None) -> None:
-    """Run `ip -batch`, in the network namespace of a /proc/PID/ns/net file. Raises LabError with the failing line."""
+def ip_batch(lines: list[str], namespace: str | int | None = None) -> None:
+    """Run `ip -batch`, in the network namespace of a /proc/PID/ns/net file or its descriptor.
+
+    Raises LabError with the failing line.
+    """
 
     def enter() -> None:
-        if namespace:
+        if namespace is not None:
             syscalls.setns(namespace)
 
     result = subprocess.run(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 from pathlib import Path
 
 from kubenode_lab.errors import LabError
@@ -29,6 +30,7 @@ MNT_DETACH = 2
 # include/uapi/linux/prctl.h, capability.h
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
+PR_SET_SECCOMP = 22
 CAP_NET_ADMIN = 12
 CAP_SYS_ADMIN = 21
 
@@ -48,11 +50,14 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(flags), f"unshare {flags:#x}")
 
 
-def setns(path: str) -> None:
-    """Join the namespace of a /proc/PID/ns file. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY)
+def setns(namespace: str | int) -> None:
+    """Join the namespace of a /proc/PID/ns file, given by its path or its descriptor. Raises OSError."""
+    if isinstance(namespace, int):
+        _check(_libc.setns(namespace, 0), "setns")
+        return
+    descriptor = os.open(namespace, os.O_RDONLY)
     try:
-        _check(_libc.setns(descriptor, 0), path)
+        _check(_libc.setns(descriptor, 0), namespace)
     finally:
         os.close(descriptor)
 
@@ -79,6 +84,58 @@ def set_process_name(name: str) -> None:
     """The name that `ps -o comm` shows; at most 15 bytes."""
     buffer = ctypes.create_string_buffer(name.encode())
     _check(_libc.prctl(PR_SET_NAME, ctypes.addressof(buffer), 0, 0, 0), "prctl PR_SET_NAME")
+
+
+def may_set_groups() -> bool:
+    """Whether setgroups(2) is allowed in the caller's user namespace; in one of an ordinary user it is not."""
+    try:
+        return Path("/proc/self/setgroups").read_text(encoding="ascii").strip() == "allow"
+    except FileNotFoundError:
+        return True
+
+
+# include/uapi/linux/seccomp.h, bpf_common.h, audit.h; the numbers of setgroups are those of each architecture's table
+# of system calls.
+_SECCOMP_MODE_FILTER = 2
+_SECCOMP_RET_ALLOW, _SECCOMP_RET_ERRNO = 0x7FFF0000, 0x00050000
+_BPF_LOAD_WORD, _BPF_JUMP_IF_EQUAL, _BPF_RETURN = 0x20, 0x15, 0x06
+_OFFSET_OF_NUMBER, _OFFSET_OF_ARCHITECTURE = 0, 4
+_SETGROUPS = {
+    "x86_64": (0xC000003E, 116),
+    "aarch64": (0xC00000B7, 159),
+    "riscv64": (0xC00000F3, 159),
+    "loongarch64": (0xC0000102, 159),
+    "ppc64le": (0xC0000015, 81),
+    "s390x": (0x80000016, 206),
+}
+
+
+def let_setgroups_pass() -> None:
+    """Have setgroups(2) do nothing and succeed, for the caller and what it starts.
+
+    In a user namespace whose group map an ordinary user wrote it always fails, and sshd takes that for the end. There
+    is one group, so nothing is lost. Raises OSError, LabError on an architecture that is not known here.
+    """
+    machine = os.uname().machine
+    if machine not in _SETGROUPS:
+        known = ", ".join(_SETGROUPS)
+        raise LabError(f"an ordinary user's lab runs on {known}, and this is {machine}; run the lab as root")
+    architecture, number = _SETGROUPS[machine]
+    program = b"".join(
+        struct.pack("=HBBI", *line)
+        for line in (
+            (_BPF_LOAD_WORD, 0, 0, _OFFSET_OF_ARCHITECTURE),
+            (_BPF_JUMP_IF_EQUAL, 0, 3, architecture),
+            (_BPF_LOAD_WORD, 0, 0, _OFFSET_OF_NUMBER),
+            (_BPF_JUMP_IF_EQUAL, 0, 1, number),
+            (_BPF_RETURN, 0, 0, _SECCOMP_RET_ERRNO),
+            (_BPF_RETURN, 0, 0, _SECCOMP_RET_ALLOW),
+        )
+    )
+    lines = ctypes.create_string_buffer(program, len(program))
+    # struct sock_fprog: the number of lines, and where they are.
+    header = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(lines)))
+    _check(_libc.prctl(PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(header), 0, 0), "prctl PR_SET_SECCOMP")
 
 
 def may_make_namespaces() -> bool:

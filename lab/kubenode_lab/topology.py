@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 ROUTER = "r1"
+CONTROLLER_NODE = "c1"
 MAX_WORKERS = 150
 DNS_PORT = 53
 
@@ -36,9 +37,12 @@ class Network(NamedTuple):
         return f"{self.prefix}.0/24"
 
 
-# Where Ansible's connections come from, as far as a worker can tell: beyond the default route, so that the way back
-# depends on it.
+# Where Ansible's connections come from: beyond the default route, so that the way back depends on it.
 CONTROLLER = "198.51.100.10"
+CONTROLLER_GATEWAY = "198.51.100.1"
+CONTROLLER_NIC = "eth0"
+# The router's end of the controller's NIC.
+CONTROLLER_PORT = "controller"
 MANAGEMENT = Network("management", "ens192", "192.168.100", (CONTROLLER,))
 DATA = Network("data", "ens224", "10.100.0", ("10.200.0.1", "10.50.0.1", "203.0.113.1"))
 EXTERNAL = Network("external", "ens256", "172.16.0", ("203.0.113.1",))
@@ -82,9 +86,9 @@ def host_number(node: str) -> int:
     return 1 if node == ROUTER else 100 + int(node[1:])
 
 
-def management_address(node: str) -> str:
-    """A worker's or the router's address on the management network."""
-    return f"{MANAGEMENT.prefix}.{host_number(node)}"
+def address(node: str) -> str:
+    """The controller's address, or a worker's or the router's on the management network."""
+    return CONTROLLER if node == CONTROLLER_NODE else f"{MANAGEMENT.prefix}.{host_number(node)}"
 
 
 def port(worker: str, network: Network) -> str:
@@ -107,24 +111,24 @@ def router_lines() -> list[str]:
             f"address add {network.gateway}/24 dev {network.name}",
             f"link set {network.name} up",
         ]
-    lines += [f"address add {address}/24 dev {DATA.name}" for address in DNS_ADDRESSES]
-    answers = sorted({address for network in NETWORKS for address in network.behind})
-    lines += [f"address add {address}/32 dev lo" for address in answers]
+    lines += [f"address add {server}/24 dev {DATA.name}" for server in DNS_ADDRESSES]
+    answers = sorted({found for network in NETWORKS for found in network.behind})
+    lines += [f"address add {answer}/32 dev lo" for answer in answers if answer != CONTROLLER]
     lines += [f"rule add priority {LOCAL_PRIORITY} lookup local", "rule del priority 0"]
     # A network leads to what is behind its gateway and no further. Otherwise the default route over management would
     # reach everything, and a route through another NIC would show nothing.
     for network in NETWORKS:
         lines += [
-            f"rule add priority {CLOSE_PRIORITY} iif {network.name} to {address} blackhole"
-            for address in (answers if network is not MANAGEMENT else ())
-            if address not in network.behind
+            f"rule add priority {CLOSE_PRIORITY} iif {network.name} to {answer} blackhole"
+            for answer in (answers if network is not MANAGEMENT else ())
+            if answer not in network.behind
         ]
-    lines += [
-        f"rule add priority {CLOSE_PRIORITY} iif {MANAGEMENT.name} to {reached} lookup local"
-        for reached in (MANAGEMENT.subnet, *MANAGEMENT.behind)
+    return [
+        *lines,
+        f"rule add priority {CLOSE_PRIORITY} iif {MANAGEMENT.name} to {MANAGEMENT.subnet} lookup local",
+        f"rule add priority {CLOSE_PRIORITY} iif {MANAGEMENT.name} to {CONTROLLER} lookup main",
+        f"rule add priority {CLOSE_PRIORITY + 1} iif {MANAGEMENT.name} blackhole",
     ]
-    lines.append(f"rule add priority {CLOSE_PRIORITY + 1} iif {MANAGEMENT.name} blackhole")
-    return lines
 
 
 def link_lines(worker: str, pid: int) -> list[str]:
@@ -136,11 +140,30 @@ def link_lines(worker: str, pid: int) -> list[str]:
     ]
 
 
+def controller_link_lines(pid: int) -> list[str]:
+    """`ip -batch` lines, run in the router: the controller's NIC. pid is any process of the controller's namespace."""
+    return [
+        f"link add name {CONTROLLER_PORT} type veth peer name {CONTROLLER_NIC} netns {pid}",
+        f"address add {CONTROLLER_GATEWAY}/24 dev {CONTROLLER_PORT}",
+        f"link set {CONTROLLER_PORT} up",
+    ]
+
+
+def controller_lines() -> list[str]:
+    """`ip -batch` lines, run in the controller."""
+    return [
+        "link set lo up",
+        f"address add {CONTROLLER}/24 dev {CONTROLLER_NIC}",
+        f"link set {CONTROLLER_NIC} up",
+        f"route add default via {CONTROLLER_GATEWAY} dev {CONTROLLER_NIC}",
+    ]
+
+
 def worker_lines(worker: str) -> list[str]:
     """`ip -batch` lines, run in the worker: management only, the other NICs are for the documents to configure."""
     return [
         "link set lo up",
-        f"address add {management_address(worker)}/24 dev {MANAGEMENT.nic}",
+        f"address add {address(worker)}/24 dev {MANAGEMENT.nic}",
         f"link set {MANAGEMENT.nic} up",
         f"route add default via {MANAGEMENT.gateway} dev {MANAGEMENT.nic}",
     ]
@@ -148,13 +171,13 @@ def worker_lines(worker: str) -> list[str]:
 
 def hosts_file(node: str) -> str:
     """The text of a node's /etc/hosts."""
-    return f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{management_address(node)} {node}\n"
+    return f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{address(node)} {node}\n"
 
 
 def inventory(count: int) -> str:
-    """The text of an Ansible inventory of count workers."""
+    """The text of an Ansible inventory of count workers, in a lab's folder."""
     names = "w1" if count == 1 else f"w[1:{count}]"
-    return f"---\nworkers:\n  hosts:\n    {names}:\n"
+    return f'---\nworkers:\n  hosts:\n    {names}:\n  vars:\n    lab_folder: "{{{{ inventory_dir }}}}"\n'
 
 
 def records(workers: list[str]) -> dict[str, str]:

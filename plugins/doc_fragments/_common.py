@@ -52,10 +52,28 @@ options:
       - Allow the change to move a protected path, such as the default route in use or the path to the controller.
     type: bool
     default: false
+  persist:
+    description:
+      - Whether what is set also comes back after a reboot, by the configuration of whatever manages the NIC
+        (NetworkManager, systemd-networkd, netplan, ifupdown), or by units of this collection where nothing does.
+      - With V(false) it holds in the kernel until the node reboots.
+    type: bool
+    default: true
+  networkd_keep_foreign:
+    description:
+      - Whether systemd-networkd is told to leave alone the routes and rules that it did not make. It removes them
+        otherwise, among them those of container networks and what it cannot express itself. The setting is the node's,
+        and takes effect by a restart of networkd within the change.
+      - V(auto) sets it where the change needs it, and shows that in the plan.
+      - V(yes) sets it wherever networkd manages a NIC that is concerned, V(no) never.
+    type: str
+    choices:
+      - auto
+      - 'yes'
+      - 'no'
+    default: auto
 notes:
   - VLANs, bonds, bridges, VRFs, macvlans and dummies are made through C(pyroute2), which must be installed on the node
     in that case. Everything else needs nothing but Python 3.9.
-  - Interfaces, routes and rules hold until the node reboots.
-  - A change on an interface that NetworkManager, systemd-networkd or ifupdown manages is refused, with the name of the
-    manager.
+  - DHCP and the DNS servers of a single NIC need a manager of that NIC.
 """

@@ -58,8 +58,22 @@ ipv4:
       description: V(false) takes our IPv4 addresses off the interface.
       type: bool
     dhcp:
-      description: V(false) or left out. V(true) is an error, DHCP is not supported yet.
+      description:
+        - Whether the NIC's manager asks for a lease (DHCP). Left out, that stays as the manager has it.
+        - V(true) needs a NIC that NetworkManager, systemd-networkd or ifupdown manages, and O(persist=true).
       type: bool
+    auto_routes:
+      description: V(false) keeps the routes of the lease off the node, the default route apart.
+      type: bool
+      aliases: [auto-routes]
+    auto_gateway:
+      description: V(false) keeps the default route of the lease off the node.
+      type: bool
+      aliases: [auto-gateway]
+    auto_dns:
+      description: V(false) keeps the DNS servers of the lease off the node.
+      type: bool
+      aliases: [auto-dns]
     addresses:
       description:
         - The interface's static addresses. An empty list takes ours off. Addresses that are not ours stay, with a
@@ -85,11 +99,26 @@ ipv6:
       description: V(false) takes our IPv6 addresses off the interface.
       type: bool
     dhcp:
-      description: V(false) or left out. V(true) is an error, DHCP is not supported yet.
+      description:
+        - Whether the NIC's manager asks for a lease (DHCPv6). Left out, that stays as the manager has it.
+        - V(true) needs a NIC that NetworkManager or systemd-networkd manages, and O(persist=true).
       type: bool
     autoconf:
-      description: V(false) or left out. V(true) is an error, autoconfiguration is not supported yet.
+      description:
+        - Whether addresses come from router advertisements. V(true) needs a manager, as O(interfaces[].ipv6.dhcp) does.
       type: bool
+    auto_routes:
+      description: V(false) keeps the routes of advertisements off the node, the default route apart.
+      type: bool
+      aliases: [auto-routes]
+    auto_gateway:
+      description: V(false) keeps the default route of advertisements off the node.
+      type: bool
+      aliases: [auto-gateway]
+    auto_dns:
+      description: V(false) keeps the DNS servers of leases and advertisements off the node.
+      type: bool
+      aliases: [auto-dns]
     addresses:
       description:
         - The interface's static addresses. An empty list takes ours off. Addresses that are not ours stay, with a

@@ -31,6 +31,16 @@ options:
   elements: str
 """
 
+INTERFACE = r"""
+interface:
+  description:
+    - Tells the manager of this interface of O(servers) and O(search), instead of the whole node. It keeps them with the
+      interface and takes them away with it.
+    - It takes an interface that NetworkManager, systemd-networkd, netplan or ifupdown manages. O(options) for one
+      interface are known to NetworkManager only.
+  type: str
+"""
+
 FILES = r"""
 hosts:
   description:
@@ -64,7 +74,8 @@ def resolver(depth: int) -> str:
 
 # Annotated, as ansible-test's yamllint takes each plain assignment of the class for one literal.
 class ModuleDocFragment:
-    """Options `servers`, `search`, `options`; in `files` those of /etc/hosts and nsswitch.conf."""
+    """Options `servers`, `search`, `options`; in `nic` an interface's, in `files` /etc/hosts and nsswitch.conf."""
 
     DOCUMENTATION: str = "options:\n" + resolver(2)
+    NIC: str = "options:\n" + indent(INTERFACE, "  ")
     FILES: str = "options:\n" + indent(FILES, "  ")

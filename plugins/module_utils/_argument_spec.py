@@ -17,11 +17,25 @@ Spec = dict[str, dict[str, t.Any]]
 _ENTRIES: dict[str, t.Any] = {"type": "list", "elements": "dict"}
 _TEXTS: dict[str, t.Any] = {"type": "list", "elements": "str"}
 
-COMMON_OPTIONS: Spec = {
+OWNER_OPTIONS: Spec = {
     "owner": {"type": "str"},
+}
+CONFIRM_OPTIONS: Spec = {
+    "confirm": {"type": "str", "choices": ["auto", "controller", "node", "none"], "default": "auto"},
+    "confirm_host": {"type": "str"},
+    # No default: it depends on what changes.
+    "rollback_timeout": {"type": "int"},
+    "checkpoint": {"type": "str"},
+    "probes": _ENTRIES,
+}
+COMMON_OPTIONS: Spec = {
+    **OWNER_OPTIONS,
     "protect": {"type": "list", "elements": "str", "default": []},
     "on_conflict": {"type": "str", "choices": ["fail", "replace"], "default": "fail"},
     "allow_default_override": {"type": "bool", "default": False},
+    "persist": {"type": "bool", "default": True},
+    "networkd_keep_foreign": {"type": "str", "choices": ["auto", "yes", "no"], "default": "auto"},
+    **CONFIRM_OPTIONS,
 }
 INTERFACE_OPTIONS: Spec = {
     "interfaces": {**_ENTRIES, "required": True},
@@ -43,6 +57,7 @@ RESOLVER_OPTIONS: Spec = {
     "servers": _TEXTS,
     "search": _TEXTS,
     "options": _TEXTS,
+    "interface": {"type": "str"},
     **HOST_OPTIONS,
 }
 PATH_OPTIONS: Spec = {
@@ -70,8 +85,8 @@ ARGUMENT_SPECS: dict[str, Spec] = {
     "interfaces": {**INTERFACE_OPTIONS, **COMMON_OPTIONS},
     "static_routes": {**ROUTE_OPTIONS, **COMMON_OPTIONS},
     "route_rules": {**RULE_OPTIONS, **COMMON_OPTIONS},
-    # No path changes by it, and what stands in the way of a file is never replaced.
-    "dns_resolver": {**RESOLVER_OPTIONS, "owner": COMMON_OPTIONS["owner"]},
+    # No path changes by it, what stands in the way of a file is never replaced, and files last by themselves.
+    "dns_resolver": {**RESOLVER_OPTIONS, **OWNER_OPTIONS, **CONFIRM_OPTIONS},
     "network_state": {**STATE_OPTIONS, **COMMON_OPTIONS},
     "network_state_info": {"include_foreign": {"type": "bool", "default": False}},
     "route_get_info": {"paths": {**_ENTRIES, "required": True}},

@@ -15,13 +15,16 @@ version_added: 0.1.0
 description:
   - Edits C(/etc/resolv.conf), C(/etc/hosts) and C(/etc/nsswitch.conf) by their meaning. Comments and lines that are not
     concerned stay as they are.
-  - Finds out who else writes C(resolv.conf) (systemd-resolved, NetworkManager, resolvconf) and refuses to write through
-    a link or into a file that belongs to one of them, with its name.
+  - Finds out who else writes C(resolv.conf). systemd-resolved, NetworkManager, resolvconf, openresolv and dhclient are
+    told of servers, search domains and options in a way that they keep, and the running resolver is read back. Other
+    writers are an error with their name. Nothing is ever written through a link.
   - An option that is left out keeps what is there, an empty list clears it.
 extends_documentation_fragment:
   - kubenode.network._resolver
+  - kubenode.network._resolver.nic
   - kubenode.network._resolver.files
   - kubenode.network._common.owner
+  - kubenode.network._confirm
   - kubenode.network._attributes
 
 seealso:
@@ -36,6 +39,11 @@ EXAMPLES = r"""
 - name: Two name servers and two search domains
   kubenode.network.dns_resolver:
     owner: worker-dns
+    confirm: node
+    rollback_timeout: 30
+    probes:
+      - type: gateway
+      - type: dns
     servers:
       - 10.100.0.53
       - 10.100.0.54
@@ -46,6 +54,15 @@ EXAMPLES = r"""
       - ndots:2
       - timeout:1
       - rotate
+
+- name: A name server of one interface, for the names of its network
+  kubenode.network.dns_resolver:
+    owner: storage-dns
+    interface: ens224
+    servers:
+      - 10.200.0.53
+    search:
+      - storage.internal.example.com
 
 - name: Names that must be found without a name server, files before DNS
   kubenode.network.dns_resolver:
@@ -93,6 +110,14 @@ after:
         - 10.100.0.54
       search: []
       options: []
+runtime:
+  description: Whether the kernel changes now. In check mode whether it would.
+  type: bool
+  returned: success
+persistent:
+  description: Whether files change that hold for the next boot.
+  type: bool
+  returned: success
 plan:
   description: The steps in the order in which they are carried out, one line each, in the words of C(ip).
   type: list
@@ -103,10 +128,38 @@ warnings:
   type: list
   elements: str
   returned: when there are any
+runtime:
+  description: Whether the kernel's state was changed.
+  type: bool
+  returned: success
+persistent:
+  description: Whether configuration was changed that lasts beyond a reboot.
+  type: bool
+  returned: success
+confirmed_by:
+  description: Who confirmed the change, V(controller), V(node) or V(none).
+  type: str
+  returned: when a change was kept for good, so not for a part of a checkpoint
+  sample: controller
+probes:
+  description:
+    - What was asked before the change was kept, and whether it passed. One that failed before the change could not
+      block (V(required)).
+  type: list
+  elements: dict
+  returned: when the change was to be confirmed by the controller or the node
+  sample:
+    - type: gateway
+      target: 192.168.100.1 on ens192
+      before: true
+      required: true
+      passed: true
+      attempts: 1
+      detail: echo reply after 0.4 ms
 rolled_back:
   description:
     - Whether the node is again as it was before. V(false) says that the way back failed too, and the message tells
-      what is left.
+      what is left. The message also has the reason.
   type: bool
   returned: when a change failed
 """

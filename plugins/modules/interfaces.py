@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - kubenode.network._interfaces
   - kubenode.network._common.owner
   - kubenode.network._common
+  - kubenode.network._confirm
   - kubenode.network._attributes
 
 options:
@@ -47,6 +48,11 @@ EXAMPLES = r"""
     owner: worker-nics
     protect:
       - 192.168.100.0/24
+    confirm: node
+    rollback_timeout: 90
+    probes:
+      - type: gateway
+      - type: dns
     interfaces:
       - name: ens224
         type: ethernet
@@ -71,6 +77,28 @@ EXAMPLES = r"""
           addresses:
             - ip: 172.16.0.10
               prefix_length: 24
+
+- name: Addresses from DHCP, but neither routes nor DNS servers of the lease (on a NIC that a manager has)
+  kubenode.network.interfaces:
+    owner: worker-nics
+    persist: true
+    networkd_keep_foreign: auto
+    interfaces:
+      - name: ens256
+        state: up
+        ipv4:
+          enabled: true
+          dhcp: true
+          auto_routes: false
+          auto_gateway: false
+          auto_dns: false
+        ipv6:
+          enabled: true
+          dhcp: true
+          autoconf: true
+          auto_routes: false
+          auto_gateway: false
+          auto_dns: false
 
 - name: A NIC that is found by its MAC address, whatever its name is on this machine
   kubenode.network.interfaces:
@@ -265,6 +293,14 @@ after:
           addresses:
             - ip: 10.100.0.10
               prefix_length: 24
+runtime:
+  description: Whether the kernel changes now. In check mode whether it would.
+  type: bool
+  returned: success
+persistent:
+  description: Whether files change that hold for the next boot.
+  type: bool
+  returned: success
 plan:
   description: The steps in the order in which they are carried out, one line each, in the words of C(ip).
   type: list
@@ -275,10 +311,38 @@ warnings:
   type: list
   elements: str
   returned: when there are any
+runtime:
+  description: Whether the kernel's state was changed.
+  type: bool
+  returned: success
+persistent:
+  description: Whether configuration was changed that lasts beyond a reboot.
+  type: bool
+  returned: success
+confirmed_by:
+  description: Who confirmed the change, V(controller), V(node) or V(none).
+  type: str
+  returned: when a change was kept for good, so not for a part of a checkpoint
+  sample: controller
+probes:
+  description:
+    - What was asked before the change was kept, and whether it passed. One that failed before the change could not
+      block (V(required)).
+  type: list
+  elements: dict
+  returned: when the change was to be confirmed by the controller or the node
+  sample:
+    - type: gateway
+      target: 192.168.100.1 on ens192
+      before: true
+      required: true
+      passed: true
+      attempts: 1
+      detail: echo reply after 0.4 ms
 rolled_back:
   description:
     - Whether the node is again as it was before. V(false) says that the way back failed too, and the message tells
-      what is left.
+      what is left. The message also has the reason.
   type: bool
   returned: when a change failed
 """

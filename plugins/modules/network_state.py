@@ -26,6 +26,7 @@ extends_documentation_fragment:
   - kubenode.network._paths.checked_after
   - kubenode.network._common.owner
   - kubenode.network._common
+  - kubenode.network._confirm
   - kubenode.network._attributes
 
 attributes:
@@ -187,6 +188,8 @@ EXAMPLES = r"""
     node_labels:
       node-role.kubernetes.io/worker: ""
     prune: true
+    persist: true
+    networkd_keep_foreign: auto
     on_conflict: fail
     allow_default_override: false
     strict_nmstate: true
@@ -282,6 +285,75 @@ EXAMPLES = r"""
           - destination: 10.200.0.0/16
             next-hop-interface: ens224
             state: absent
+
+- name: Kept only if the whole list of what must work does
+  kubenode.network.network_state:
+    owner: storage-network
+    persist: true
+    networkd_keep_foreign: auto
+    confirm: auto
+    rollback_timeout: 90
+    probes:
+      - type: gateway
+      - type: gateway
+        address: 192.168.100.1
+        interface: ens192
+        timeout: 3
+      - type: dns
+        name: registry.internal.example.com
+        server: 10.100.0.53
+        port: 53
+        transport: udp
+      - type: tcp
+        address: 10.200.0.5
+        port: 2049
+        source: 10.100.0.10
+      - type: http
+        url: https://10.100.0.5/v2/
+        status: [200, 401]
+        validate_certs: false
+      - type: route_get
+        destination: 10.200.0.5
+        expect:
+          gateway: 10.100.0.1
+      - type: command
+        argv: [/usr/bin/systemctl, is-active, kubelet]
+      - type: api_server
+    desired_state:
+      interfaces:
+        - name: ens224
+          state: up
+          ipv4:
+            enabled: true
+            address:
+              - ip: "{{ data_address | default('10.100.0.10') }}"
+                prefix-length: 24
+      routes:
+        config:
+          - destination: 10.200.0.0/16
+            next-hop-address: 10.100.0.1
+            next-hop-interface: ens224
+
+- name: The address that the node is managed by changes, so the confirmation comes over the new one
+  kubenode.network.network_state:
+    owner: management
+    confirm: controller
+    confirm_host: 192.168.100.21
+    desired_state:
+      interfaces:
+        - name: ens192
+          state: up
+          ipv4:
+            enabled: true
+            address:
+              - ip: 192.168.100.21
+                prefix-length: 24
+
+- name: A part of a larger change, kept or taken back with the checkpoint
+  kubenode.network.network_state:
+    owner: storage-network
+    checkpoint: "{{ opened.transaction.id }}"
+    src: policies.yml
 """
 
 RETURN = r"""
@@ -325,6 +397,14 @@ evidence:
         gateway: 10.100.0.1
         interface: ens224
       passed: true
+runtime:
+  description: Whether the kernel changes now. In check mode whether it would.
+  type: bool
+  returned: success
+persistent:
+  description: Whether files change that hold for the next boot.
+  type: bool
+  returned: success
 plan:
   description: The steps in the order in which they are carried out, one line each, in the words of C(ip).
   type: list
@@ -335,10 +415,38 @@ warnings:
   type: list
   elements: str
   returned: when there are any
+runtime:
+  description: Whether the kernel's state was changed.
+  type: bool
+  returned: success
+persistent:
+  description: Whether configuration was changed that lasts beyond a reboot.
+  type: bool
+  returned: success
+confirmed_by:
+  description: Who confirmed the change, V(controller), V(node) or V(none).
+  type: str
+  returned: when a change was kept for good, so not for a part of a checkpoint
+  sample: controller
+probes:
+  description:
+    - What was asked before the change was kept, and whether it passed. One that failed before the change could not
+      block (V(required)).
+  type: list
+  elements: dict
+  returned: when the change was to be confirmed by the controller or the node
+  sample:
+    - type: gateway
+      target: 192.168.100.1 on ens192
+      before: true
+      required: true
+      passed: true
+      attempts: 1
+      detail: echo reply after 0.4 ms
 rolled_back:
   description:
     - Whether the node is again as it was before. V(false) says that the way back failed too, and the message tells
-      what is left.
+      what is left. The message also has the reason.
   type: bool
   returned: when a change failed
 """

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - kubenode.network._rules
   - kubenode.network._common.owner
   - kubenode.network._common
+  - kubenode.network._confirm
   - kubenode.network._attributes
 
 options:
@@ -45,6 +46,11 @@ EXAMPLES = r"""
 - name: Traffic from the external network's addresses goes back out through the external NIC
   kubenode.network.route_rules:
     owner: worker-policy-routing
+    confirm: node
+    rollback_timeout: 30
+    probes:
+      - type: gateway
+      - type: dns
     rules:
       - from: 172.16.0.0/24
         table: 100
@@ -53,6 +59,8 @@ EXAMPLES = r"""
 - name: The same with all that a rule can select by
   kubenode.network.route_rules:
     owner: selective
+    persist: true
+    networkd_keep_foreign: auto
     on_conflict: fail
     allow_default_override: false
     protect:
@@ -135,6 +143,14 @@ after:
         priority: 100
         table: 100
         family: ipv4
+runtime:
+  description: Whether the kernel changes now. In check mode whether it would.
+  type: bool
+  returned: success
+persistent:
+  description: Whether files change that hold for the next boot.
+  type: bool
+  returned: success
 plan:
   description: The steps in the order in which they are carried out, one line each, in the words of C(ip).
   type: list
@@ -145,10 +161,38 @@ warnings:
   type: list
   elements: str
   returned: when there are any
+runtime:
+  description: Whether the kernel's state was changed.
+  type: bool
+  returned: success
+persistent:
+  description: Whether configuration was changed that lasts beyond a reboot.
+  type: bool
+  returned: success
+confirmed_by:
+  description: Who confirmed the change, V(controller), V(node) or V(none).
+  type: str
+  returned: when a change was kept for good, so not for a part of a checkpoint
+  sample: controller
+probes:
+  description:
+    - What was asked before the change was kept, and whether it passed. One that failed before the change could not
+      block (V(required)).
+  type: list
+  elements: dict
+  returned: when the change was to be confirmed by the controller or the node
+  sample:
+    - type: gateway
+      target: 192.168.100.1 on ens192
+      before: true
+      required: true
+      passed: true
+      attempts: 1
+      detail: echo reply after 0.4 ms
 rolled_back:
   description:
     - Whether the node is again as it was before. V(false) says that the way back failed too, and the message tells
-      what is left.
+      what is left. The message also has the reason.
   type: bool
   returned: when a change failed
 """

@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - kubenode.network._routes
   - kubenode.network._common.owner
   - kubenode.network._common
+  - kubenode.network._confirm
   - kubenode.network._attributes
 
 options:
@@ -45,6 +46,11 @@ EXAMPLES = r"""
 - name: Storage and GPU traffic through the data NIC
   kubenode.network.static_routes:
     owner: worker-routes
+    confirm: node
+    rollback_timeout: 30
+    probes:
+      - type: gateway
+      - type: dns
     routes:
       - destination: 10.200.0.0/16
         next_hop_address: 10.100.0.1
@@ -56,6 +62,16 @@ EXAMPLES = r"""
         source: 10.100.0.10
         mtu: 1400
         cwnd: 20
+
+- name: A route for this afternoon, gone after a reboot
+  kubenode.network.static_routes:
+    owner: migration
+    persist: false
+    networkd_keep_foreign: auto
+    routes:
+      - destination: 10.70.0.0/16
+        next_hop_address: 10.100.0.1
+        next_hop_interface: ens224
 
 - name: The whole list of this owner; what it no longer lists goes
   kubenode.network.static_routes:
@@ -152,6 +168,14 @@ after:
         next_hop_address: 10.100.0.1
         next_hop_interface: ens224
         metric: 100
+runtime:
+  description: Whether the kernel changes now. In check mode whether it would.
+  type: bool
+  returned: success
+persistent:
+  description: Whether files change that hold for the next boot.
+  type: bool
+  returned: success
 plan:
   description: The steps in the order in which they are carried out, one line each, in the words of C(ip).
   type: list
@@ -162,10 +186,38 @@ warnings:
   type: list
   elements: str
   returned: when there are any
+runtime:
+  description: Whether the kernel's state was changed.
+  type: bool
+  returned: success
+persistent:
+  description: Whether configuration was changed that lasts beyond a reboot.
+  type: bool
+  returned: success
+confirmed_by:
+  description: Who confirmed the change, V(controller), V(node) or V(none).
+  type: str
+  returned: when a change was kept for good, so not for a part of a checkpoint
+  sample: controller
+probes:
+  description:
+    - What was asked before the change was kept, and whether it passed. One that failed before the change could not
+      block (V(required)).
+  type: list
+  elements: dict
+  returned: when the change was to be confirmed by the controller or the node
+  sample:
+    - type: gateway
+      target: 192.168.100.1 on ens192
+      before: true
+      required: true
+      passed: true
+      attempts: 1
+      detail: echo reply after 0.4 ms
 rolled_back:
   description:
     - Whether the node is again as it was before. V(false) says that the way back failed too, and the message tells
-      what is left.
+      what is left. The message also has the reason.
   type: bool
   returned: when a change failed
 """

@@ -89,6 +89,35 @@ def lab(report: Report) -> None:
         _pytest(report, "tests/lab", "lab", [])
 
 
+def molecule(report: Report) -> None:
+    """Nodes in containers with the real managers of NICs: each scenario of extensions/molecule counts as one check."""
+    if not report.available("scenarios in containers", [ENV, "--containers", "true"]):
+        return
+    command = [ENV, "--containers", "molecule"]
+    scenarios = sorted(file.parent.name for file in (ROOT / "extensions/molecule").glob("*/molecule.yml"))
+    # Not in the checkout, and not by the name of its folder alone, which other checkouts have as well.
+    state = TREE / "molecule"
+    shutil.rmtree(state, ignore_errors=True)
+
+    def run(what: str, scenario: str, *arguments: str) -> bool:
+        options = ["--no-command-borders", "--scenario-name", scenario]
+        return report.command(
+            what,
+            [*command, *arguments, *options],
+            MOLECULE_EPHEMERAL_DIRECTORY=str(state / scenario),
+            NO_COLOR="1",
+        )
+
+    # An interrupted run leaves its containers.
+    run("no containers before", "default", "destroy")
+    try:
+        if run("containers", "default", "create"):
+            for name in scenarios:
+                run(name, name, "test", "--destroy=never")
+    finally:
+        run("no containers after", "default", "destroy")
+
+
 def sanity(report: Report) -> None:
     """ansible-test sanity on each version of ansible-core, on the collection as users get it."""
     report.available("shellcheck", [ENV, "--need", "shellcheck=shellcheck"])
@@ -138,6 +167,7 @@ PARTS: dict[str, t.Callable[[Report], None]] = {
     "kernel": kernel,
     "vm": vm,
     "lab": lab,
+    "molecule": molecule,
     "sanity": sanity,
     "docs": docs,
 }

@@ -72,7 +72,8 @@ def test_a_list_of_routes_is_made_recorded_and_then_left_alone(node: Node) -> No
     assert {key[0] for key in load(str(node.root))} == {"route"}
     files = node.files()
     assert node.run("static_routes", routes=routes, owner="worker") == {
-        "changed": False, "before": {}, "after": {}, "plan": [], "warnings": [],
+        "changed": False, "runtime": False, "persistent": False,
+        "before": {}, "after": {}, "plan": [], "warnings": [],
     }  # fmt: skip
     assert node.files() == files
 

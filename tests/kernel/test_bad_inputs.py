@@ -14,7 +14,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
-from ansible_collections.kubenode.network.plugins.module_utils._state.run import Options, execute
+from ansible_collections.kubenode.network.plugins.module_utils._state.run import execute, options_of
 
 from tests.unit.bad_inputs import BAD_INPUTS, Bad
 
@@ -53,8 +53,8 @@ def refusal(bad: Bad, root: pathlib.Path, check_mode: bool) -> str:
     if result.error_messages:
         return "; ".join(result.error_messages)
     params = result.validated_parameters
-    options = Options(params.get("on_conflict") or "fail", bool(params.get("allow_default_override")))
     try:
+        options = options_of(params)
         execute(desired_from_options(params, bad.module), options, check_mode, str(root))
     except StateError as error:
         return error.message

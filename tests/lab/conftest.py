@@ -95,20 +95,22 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def new_lab(tmp_path: Path) -> Iterator[LabMaker]:
+def new_lab() -> Iterator[LabMaker]:
     """new_lab(workers=1, name="lab") brings up a lab for the test alone; with workers=0 it stays down."""
     made = []
+    # A socket's path has 108 bytes, and pytest's folders are named after tests.
+    with tempfile.TemporaryDirectory(prefix="kubenode-test-") as folder:
 
-    def make(workers: int = 1, name: str = "lab") -> Lab:
-        lab = Lab(tmp_path / name)
-        made.append(lab)
-        if workers:
-            lab.run("up", "--workers", str(workers))
-        return lab
+        def make(workers: int = 1, name: str = "lab") -> Lab:
+            lab = Lab(Path(folder) / name)
+            made.append(lab)
+            if workers:
+                lab.run("up", "--workers", str(workers))
+            return lab
 
-    yield make
-    for lab in made:
-        lab.run("down", check=False)
+        yield make
+        for lab in made:
+            lab.run("down", check=False)
 
 
 class Play(NamedTuple):

@@ -25,7 +25,18 @@ NOBODY = 65534
 
 def test_help_names_the_verbs_and_the_networks(lab: Lab) -> None:
     text = lab.run("--help").stdout
-    for word in ("up", "down", "status", "exec", "drop", "pass", "10.100.0.0/24", "172.16.0.1", "KUBENODE_LAB_DIR"):
+    for word in (
+        "up",
+        "down",
+        "status",
+        "exec",
+        "drop",
+        "pass",
+        "restart",
+        "10.100.0.0/24",
+        "172.16.0.1",
+        "KUBENODE_LAB_DIR",
+    ):
         assert word in text
 
 
@@ -74,17 +85,23 @@ def test_a_folder_with_files_of_others_is_left_alone(new_lab: LabMaker) -> None:
     assert (lab.dir / "thesis.txt").read_text(encoding="ascii") == "mine"
 
 
-def test_a_folder_that_cannot_be_one_is_refused(new_lab: LabMaker, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    (tmp_path / "link").symlink_to(tmp_path)
-    for name, message in (("file", "exists"), ("link", "it is not a folder"), ("a b", "has characters")):
+def test_a_folder_that_cannot_be_one_is_refused(new_lab: LabMaker) -> None:
+    folder = new_lab(workers=0).dir.parent
+    (folder / "file").touch()
+    (folder / "link").symlink_to(folder)
+    for name, message in (
+        ("file", "exists"),
+        ("link", "it is not a folder"),
+        ("a b", "has characters"),
+        ("a" * 70, "too long for the sockets of ssh"),
+    ):
         assert message in new_lab(workers=0, name=name).run("up", check=False).stderr
     if os.geteuid() == 0:
-        (tmp_path / "theirs").mkdir()
-        os.chown(tmp_path / "theirs", NOBODY, NOBODY)
+        (folder / "theirs").mkdir()
+        os.chown(folder / "theirs", NOBODY, NOBODY)
         lab = new_lab(workers=0, name="theirs")
         assert "it belongs to uid 65534" in lab.run("up", check=False).stderr
-        (tmp_path / "theirs" / "nodes").mkdir()
+        (folder / "theirs" / "nodes").mkdir()
         assert "belongs to somebody else" in lab.exec("w1", ["true"], check=False).stderr
 
 
@@ -142,6 +159,12 @@ def test_an_ordinary_user_has_the_whole_lab(users_lab: Lab, overlay: str) -> Non
     )
     lab.run("drop", "10.200.0.1")
     assert not lab.pings("w1", "10.200.0.1")
+    login = [*lab.script[:-1], str(lab.dir / "ssh.sh"), "w1", "cat /etc/hostname; touch /etc/over-ssh; id -u"]
+    for _ in range(2):
+        said = subprocess.run(login, env=lab.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        assert said.stdout == "w1\n0\n", said.stderr
+        lab.run("restart", "w1")
+    lab.sh("w1", "test -e /etc/over-ssh")
     lab.run("down")
     assert lab.processes() == []
     assert not lab.dir.exists()

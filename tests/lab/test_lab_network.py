@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,14 +30,15 @@ ip route add 203.0.113.0/24 via 172.16.0.1
 
 
 @pytest.fixture(scope="module")
-def addressed(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Iterator[Lab]:
+def addressed(lab: Lab) -> Iterator[Lab]:
     """A lab of two workers whose data and external NICs are configured, with routes to what is behind them."""
-    own = type(lab)(tmp_path_factory.mktemp("network") / "lab")
-    own.run("up", "--workers", "2")
-    for number in (1, 2):
-        own.sh(f"w{number}", ADDRESS.format(number=100 + number))
-    yield own
-    own.run("down")
+    with tempfile.TemporaryDirectory(prefix="kubenode-test-") as folder:
+        own = type(lab)(Path(folder) / "lab")
+        own.run("up", "--workers", "2")
+        for number in (1, 2):
+            own.sh(f"w{number}", ADDRESS.format(number=100 + number))
+        yield own
+        own.run("down")
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def test_only_management_is_configured(lab: Lab) -> None:
 
 def test_the_lab_has_no_way_out(lab: Lab) -> None:
     machine = json_of_links()
-    expected = {"lo", "management", "data", "external"} | {
+    expected = {"lo", "management", "data", "external", "controller"} | {
         f"w{number}-{network}" for number in (1, 2, 3) for network in ("management", "data", "external")
     }
     assert {link["ifname"] for link in lab.json("r1", "link")} == expected
@@ -78,9 +78,9 @@ def test_files_of_a_node_are_its_own(lab: Lab, path: str) -> None:
 def test_the_files_that_a_node_starts_with(lab: Lab) -> None:
     assert lab.sh("w1", "test ! -L /etc/resolv.conf; cat /etc/resolv.conf") == "nameserver 192.168.100.1\n"
     assert lab.sh("w1", "tail -n 1 /etc/hosts") == "192.168.100.101 w1\n"
-    assert lab.sh("w1", "ls -A /var/lib/kubenode-network /run") == "/run:\n\n/var/lib/kubenode-network:\n"
+    assert lab.sh("w1", "ls -A /var/lib/kubenode-network /run") == "/run:\nsshd\n\n/var/lib/kubenode-network:\n"
     assert len({lab.sh(host, "cat /etc/machine-id") for host in ("w1", "w2", "w3")}) == 3
-    lab.sh("w1", "grep -q ^root: /etc/passwd; test -d /etc/iproute2")
+    lab.sh("w1", "grep -q ^root: /etc/passwd; test -d /etc/iproute2; test -d /etc/systemd/system")
 
 
 def test_what_configures_the_machine_is_not_in_a_node(lab: Lab) -> None:

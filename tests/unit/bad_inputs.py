@@ -77,6 +77,10 @@ def path(*says: str, **options: t.Any) -> Bad:
     return Bad("route_get_info", {"paths": [{"destination": "10.200.0.1", **options}]}, says)
 
 
+def probe(*says: str, **options: t.Any) -> Bad:
+    return node(*says, desired_state={}, probes=[options])
+
+
 def two(first: dict[str, t.Any], second: dict[str, t.Any], *says: str, module: str = "static_routes") -> Bad:
     return Bad(module, {{"static_routes": "routes", "route_rules": "rules"}[module]: [first, second]}, says)
 
@@ -214,9 +218,12 @@ BAD_INPUTS: list[Bad] = [
     nic("interfaces[0].mtu", "from 68 to 65536", mtu=65537),
     nic("interfaces[0].mtu", "1280", mtu=1279, ipv6={"enabled": True}),
     nic("interfaces[0].ipv4", "a mapping", ipv4=["10.100.0.10/24"]),
-    nic("interfaces[0].ipv6.dhcp", "DHCP is not supported yet", ipv6={"dhcp": True}),
-    nic("interfaces[0].ipv4.dhcp", "DHCP is not supported yet", ipv4={"dhcp": "yes"}),
-    nic("interfaces[0].ipv6.autoconf", "autoconfiguration", ipv6={"autoconf": True}),
+    nic("interfaces[0].ipv6.dhcp", "true or false", ipv6={"dhcp": 2}),
+    nic("interfaces[0].ipv4.dhcp", "enabled is false", ipv4={"enabled": False, "dhcp": True}),
+    nic("interfaces[0].ipv6.autoconf", "true or false", ipv6={"autoconf": "slaac"}),
+    nic("interfaces[0].ipv4.auto_routes", "true or false", ipv4={"dhcp": True, "auto_routes": []}),
+    nic("interfaces[0].ipv4.auto_gateway", "true or false", ipv4={"dhcp": True, "auto-gateway": 3}),
+    nic("interfaces[0].ipv6.auto_dns", "true or false", ipv6={"dhcp": True, "auto-dns": "some"}),
     nic("unsupported option 'autoconf'", ipv4={"autoconf": False}),
     nic("interfaces[0].ipv4.enabled", "true or false", ipv4={"enabled": 2}),
     nic("interfaces[0].ipv4.addresses", "enabled is false",
@@ -300,8 +307,8 @@ BAD_INPUTS: list[Bad] = [
     state("interfaces[0].controller", "ports", interfaces=[{"name": "ens224", "controller": "bond0"}]),
     state("interfaces[0].lldp", "not supported", interfaces=[{"name": "ens224", "lldp": {"enabled": True}}]),
     state("unsupported option 'vxlan'", interfaces=[{"name": "vx0", "vxlan": {"id": 5}}]),
-    state("interfaces[0].ipv4.dhcp", "DHCP is not supported yet",
-          interfaces=[{"name": "ens224", "ipv4": {"dhcp": True}}]),
+    state("interfaces[0].ipv4", "unsupported option 'dhcp-client-id'",
+          interfaces=[{"name": "ens224", "ipv4": {"dhcp": True, "dhcp-client-id": "ll"}}]),
     state("interfaces[0].ipv6.token", "not supported yet", interfaces=[{"name": "ens224", "ipv6": {"token": "::1"}}]),
     state("allow-extra-address", interfaces=[{"name": "ens224", "ipv4": {"allow-extra-address": False}}]),
     state("address[0]", "valid-life-time", interfaces=[
@@ -412,8 +419,85 @@ BAD_INPUTS: list[Bad] = [
             Bad(module, {option: [entry], "protect": ["10.0.0.0/40"]}, ("protect[0]", "prefix length")),
             Bad(module, {option: [entry], "on_conflict": "ignore"}, ("on_conflict", "replace")),
             Bad(module, {option: [entry], "allow_default_override": "perhaps"}, ("allow_default_override",)),
+            Bad(module, {option: [entry], "persist": "maybe"}, ("persist",)),
+            Bad(module, {option: [entry], "networkd_keep_foreign": "never"}, ("networkd_keep_foreign", "auto")),
         )
     ),
+    # --- how a change is kept
+    *(
+        bad
+        for module, params in (
+            ("static_routes", {"routes": [GOOD_ROUTE]}),
+            ("route_rules", {"rules": [GOOD_RULE]}),
+            ("interfaces", {"interfaces": [{"name": "ens224"}]}),
+            ("network_state", {"policies": [POLICY]}),
+            ("dns_resolver", {"servers": ["10.100.0.53"]}),
+        )
+        for bad in (
+            Bad(module, {**params, "confirm": "me"}, ("confirm", "controller, node, none")),
+            Bad(module, {**params, "rollback_timeout": 4}, ("rollback_timeout: found 4", "from 5 to 86400")),
+            Bad(module, {**params, "confirm": "controller", "confirm_host": "-oProxyCommand=x"},
+                ("confirm_host: found", "address or name")),
+            Bad(module, {**params, "checkpoint": "../../etc"}, ("checkpoint: found", "network_checkpoint")),
+            Bad(module, {**params, "probes": [{"type": "ping"}]}, ("probes[0].type: found \"ping\"", "gateway, dns")),
+        )
+    ),
+    *(
+        bad
+        for module, params in (
+            ("static_routes", {"routes": [GOOD_ROUTE]}),
+            ("route_rules", {"rules": [GOOD_RULE]}),
+            ("interfaces", {"interfaces": [{"name": "ens224"}]}),
+            ("network_state", {"policies": [POLICY]}),
+        )
+        for bad in (
+            Bad(module, {**params, "persist": "perhaps"}, ("persist",)),
+            Bad(module, {**params, "networkd_keep_foreign": "never"}, ("networkd_keep_foreign", "auto, yes, no")),
+        )
+    ),
+    node("rollback_timeout", "a whole number", desired_state={}, rollback_timeout=86401),
+    node("rollback_timeout: found 5, expected more than 5 seconds", "gateway 2 s + dns 3 s", desired_state={},
+         rollback_timeout=5),
+    node("rollback_timeout: found 10, expected more than 13 seconds", "probes[0] tcp 3 s + probes[1] command 10 s",
+         desired_state={}, rollback_timeout=10, probes=[
+             {"type": "tcp", "address": "10.100.0.1", "port": 22}, {"type": "command", "argv": ["/bin/true"]}]),
+    node("rollback_timeout: found 60, expected more than 61", desired_state={}, probes=[
+        {"type": "gateway", "timeout": 60}, {"type": "route_get", "destination": "10.200.0.1"}]),
+    node("confirm_host", "not node", desired_state={}, confirm="node", confirm_host="192.168.100.21"),
+    node("confirm_host", "not none", desired_state={}, confirm="none", confirm_host="192.168.100.21"),
+    node("confirm_host: found \"\"", desired_state={}, confirm="controller", confirm_host=""),
+    node("confirm_host: found", "address or name", desired_state={}, confirm="controller", confirm_host="a b"),
+    node("checkpoint: found \"a1\"", "none would keep", desired_state={}, confirm="none", checkpoint="a1"),
+    node("rollback_timeout: found 90, expected none beside a checkpoint", desired_state={}, checkpoint="a1",
+         rollback_timeout=90),
+    node("probes: found [\"gateway\"]", "confirm: controller or node", desired_state={}, confirm="none",
+         probes=[{"type": "gateway"}]),
+    node("probes", "dictionary requested", desired_state={}, probes=5),
+    probe("probes[0].type: found null, expected one of gateway, dns"),
+    probe("probes[0]: unsupported option 'adress'. Did you mean 'address'", type="tcp", adress="10.100.0.1"),
+    probe("probes[0].port: found 80", "type gateway takes address, interface", type="gateway", port=80),
+    probe("probes[0].name: found \"x\"", "nothing but its timeout", type="api_server", name="x"),
+    probe("probes[0].timeout: found 0", "from 1 to 600", type="gateway", timeout=0),
+    probe("probes[0].address: found \"router\"", "IPv4 or IPv6", type="gateway", address="router"),
+    probe("probes[0].address: found \"fe80::1\"", "an interface beside it", type="gateway", address="fe80::1"),
+    probe("probes[0].interface: found \"ens/224\"", type="gateway", interface="ens/224"),
+    probe("probes[0].name: found \"a..b\"", "1 to 63", type="dns", name="a..b"),
+    probe("probes[0].name", "at most 253", type="dns", name=".".join(["a" * 60] * 5)),
+    probe("probes[0].server: found \"dns\"", type="dns", server="dns"),
+    probe("probes[0].port: found 5353", "a server beside it", type="dns", port=5353),
+    probe("probes[0].transport: found \"tls\"", "udp, tcp", type="dns", transport="tls"),
+    probe("probes[0].address: found null", type="tcp", port=22),
+    probe("probes[0].port: found null", "1 to 65535", type="tcp", address="10.100.0.1"),
+    probe("probes[0].source: found \"::1\"", "IPv4", type="tcp", address="10.100.0.1", port=22, source="::1"),
+    probe("probes[0].url: found null", type="http"),
+    probe("probes[0].url: found \"ftp://10.100.0.5/\"", "http or https", type="http", url="ftp://10.100.0.5/"),
+    probe("probes[0].url: found \"http://10.100.0.5:99999/\"", type="http", url="http://10.100.0.5:99999/"),
+    probe("probes[0].url: found \"https://...@10.100.0.5\"", "without user", type="http", url="https://a:b@10.100.0.5/"),
+    probe("probes[0].status: found 20", "100 to 599", type="http", url="http://10.100.0.5/", status=20),
+    probe("probes[0].validate_certs: found \"maybe\"", type="http", url="http://10.100.0.5/", validate_certs="maybe"),
+    probe("probes[0].destination: found", "one address", type="route_get", destination="10.200.0.0/16"),
+    probe("probes[0].argv: found \"/bin/true\"", "a list", type="command", argv="/bin/true"),
+    probe("probes[0].argv: found [\"true\"]", "absolute path", type="command", argv=["true"]),
     resolver("owner", "letters", servers=["10.100.0.53"], owner="my owner"),
     Bad("static_routes", {"routes": [GOOD_ROUTE], "purge": True}, ("purge", "an owner")),
     Bad("route_rules", {"rules": [GOOD_RULE], "purge": True}, ("purge", "an owner")),

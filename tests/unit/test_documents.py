@@ -73,7 +73,7 @@ def test_each_example_is_taken_as_it_is(path: pathlib.Path) -> None:
 def test_what_the_examples_declare() -> None:
     routes, gateway, dns, rules, removal = (policies(*load(path), node_labels=WORKER) for path in FILES)
     assert [(spec.name, spec.type, spec.state, spec.ipv4) for spec in routes.interfaces] == [
-        ("ens224", "ethernet", "up", (True, (("10.100.0.10", 24),)))
+        ("ens224", "ethernet", "up", (True, (("10.100.0.10", 24),), False, None, None, None, None))
     ]
     assert [(spec.destination, spec.metric, spec.next_hops) for spec in routes.routes] == [
         ("10.200.0.0/16", 100, (NextHopSpec("ens224", "10.100.0.1"),)),
@@ -265,10 +265,15 @@ def test_what_is_running_is_only_shown() -> None:
         ({"lldp": {"enabled": False}, "wait-ip": "any", "accept-all-mac-addresses": False,
           "mptcp": {"address-flags": []}}, {}),
         ({"ethernet": {}, "ipv4": {"enabled": False, "auto-dns": True, "dhcp-client-id": "ll"}},
-         {"ipv4": (False, None)}),
+         {"ipv4": (False, None, None, None, None, None, None)}),
+        ({"ipv4": {"enabled": True, "dhcp": False, "auto-dns": False}},
+         {"ipv4": (True, None, False, None, None, None, None)}),
+        ({"ipv4": {"enabled": True, "dhcp": True, "auto-dns": False, "auto-gateway": False, "auto-routes": True},
+          "ipv6": {"enabled": True, "autoconf": True, "auto-routes": False}},
+         {"ipv4": (True, None, True, None, True, False, False), "ipv6": (True, None, None, True, False, None, None)}),
         ({"ipv4": {"allow-extra-address": True, "address": [
             {"ip": "10.1.1.1", "prefix-length": 24, "valid-life-time": "forever", "mptcp-flags": []}]}},
-         {"ipv4": (None, (("10.1.1.1", 24),))}),
+         {"ipv4": (None, (("10.1.1.1", 24),), None, None, None, None, None)}),
         ({"type": "vlan", "vlan": {"base-iface": "ens192", "id": 5, "reorder-headers": True}},
          {"type": "vlan", "parent": "ens192", "data": (("id", 5), ("protocol", "802.1q"))}),
         ({"type": "bond", "link-aggregation": {"mode": "active-backup", "port": ["a"], "options": {"miimon": "140"}}},

@@ -17,11 +17,13 @@ from ansible_collections.kubenode.network.plugins.module_utils._state import (
     options_kinds,
     options_node,
     options_paths,
+    options_probes,
     options_routes,
     options_rules,
 )
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
+from ansible_collections.kubenode.network.plugins.module_utils._state.options_confirm import parse_confirm
 
 from .bad_inputs import BAD_INPUTS, GOOD_ROUTE, GOOD_RULE, POLICY, Bad
 from .state_builder import address, plan_desired, worker
@@ -35,6 +37,8 @@ def refusal(bad: Bad) -> str:
     if result.error_messages:
         return "; ".join(result.error_messages)
     try:
+        if "confirm" in ARGUMENT_SPECS[bad.module]:
+            parse_confirm(result.validated_parameters)
         plan_desired(NODE, desired_from_options(result.validated_parameters, bad.module))
     except StateError as error:
         return error.message
@@ -101,7 +105,11 @@ def test_every_option_of_every_module_has_a_wrong_input(module: str) -> None:
             *(name for options in options_kinds.KIND_OPTIONS.values() for name in options),
         ],
         "dns_resolver": [*options_node.RESOLVER_KEYS, *options_node.HOST_KEYS],
-        "network_state": [*options_node.MULTI_NIC_KEYS, *options_node.TABLE_KEYS],
+        "network_state": [
+            *options_node.MULTI_NIC_KEYS,
+            *options_node.TABLE_KEYS,
+            *(options_probes.PROBE_KEYS - options_paths.PATH_KEYS),
+        ],
         "network_state_info": [],
         "route_get_info": [*options_paths.PATH_KEYS, *options_paths.EXPECT_KEYS],
     }

@@ -46,8 +46,8 @@ def node(**params: t.Any) -> Desired:
         ({"mtu": "9000"}, {"mtu": 9000}),
         ({"mac-address": "52-54-00-AB-CD-EF"}, {"mac_address": "52:54:00:ab:cd:ef"}),
         ({"ipv4": {"enabled": "no"}}, {"ipv4": IpSpec(False)}),
-        ({"ipv4": {"dhcp": False, "addresses": []}}, {"ipv4": IpSpec(None, ())}),
-        ({"ipv6": {"enabled": True, "autoconf": "false"}}, {"ipv6": IpSpec(True)}),
+        ({"ipv4": {"dhcp": False, "addresses": []}}, {"ipv4": IpSpec(None, (), False)}),
+        ({"ipv6": {"enabled": True, "autoconf": "false"}}, {"ipv6": IpSpec(True, autoconf=False)}),
         (
             {"ipv4": {"address": [
                 {"ip": "10.100.0.11", "prefix-length": "24"}, {"ip": "10.100.0.10", "prefix_length": 24}]}},

@@ -17,6 +17,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
     StateError,
 )
 from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
+from ansible_collections.kubenode.network.plugins.module_utils._state.settings import AUTOMATIC
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,7 +111,7 @@ def interfaces(draw: st.DrawFn) -> Entry:
         entry = st.fixed_dictionaries({"ip": addresses, "prefix_length": numbers(st.integers(1, bits))})
         several = st.lists(entry, max_size=3, unique_by=lambda one: one["ip"])
         return st.fixed_dictionaries(
-            {}, optional={"enabled": st.just(True), "dhcp": st.just(False), "addresses": several}
+            {}, optional={"enabled": st.just(True), "dhcp": st.booleans(), "addresses": several}
         )
 
     return draw(
@@ -186,6 +187,7 @@ def rendered_interface(spec: InterfaceSpec) -> Entry:
         if ip is not None:
             addresses = ip.addresses and [{"ip": text, "prefix_length": length} for text, length in ip.addresses]
             entry[key] = {"enabled": ip.enabled, "addresses": [] if ip.addresses == () else addresses}
+            entry[key].update({name: getattr(ip, name) for name in AUTOMATIC if getattr(ip, name) is not None})
     return entry
 
 

@@ -82,18 +82,32 @@ def test_no_file_is_no_records_and_any_other_failure_is_an_error(tmp_path: pathl
     assert records.load(str(tmp_path)) == {}
     records.save(of(Route(2, 254, "10.0.0.0/8")), str(tmp_path))
     good = (tmp_path / FILE).read_text()
-    for text in ("", "null", "[]", "{}", good[:-3], good.replace('"version":1', '"version":"1"'), '{"version":1}',
+    for text in ("", "null", "[]", "{}", good[:-3], good.replace('"version":2', '"version":"2"'), '{"version":1}',
                  good.replace('[2,254', '[2')):  # fmt: skip
         (tmp_path / FILE).write_text(text)
         with pytest.raises(StateError, match=r"owned\.json: is damaged.*move it away"):
             records.load(str(tmp_path))
-    (tmp_path / FILE).write_text(good.replace('"version":1', '"version":2'))
-    with pytest.raises(StateError, match=r"format 2.*newer"):
+    (tmp_path / FILE).write_text(good.replace('"version":2', '"version":3'))
+    with pytest.raises(StateError, match=r"format 3.*newer"):
         records.load(str(tmp_path))
     (tmp_path / FILE).unlink()
     (tmp_path / FILE).mkdir()
     with pytest.raises(StateError, match="cannot be read"):
         records.load(str(tmp_path))
+
+
+def test_records_of_the_first_format_are_of_nothing_that_is_kept(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / FILE
+    folder.parent.mkdir(parents=True)
+    folder.write_text(
+        '{"version":1,"link":[],"address":[[["a"],true,["ens224",2,"10.100.0.10",24]]],"rule":[],'
+        '"other":[[["a"],true,"table",100,[100,"storage",""]]],'
+        '"route":[[["a"],true,[2,254,100,[["ens224","10.100.0.1",1,false,[]]]],["10.200.0.0/16"]]]}'
+    )
+    found = records.load(str(tmp_path))
+    assert sorted((kind, record.owners, record.made, record.persist) for (kind, _key), record in found.items()) == [
+        (kind, ("a",), True, False) for kind in ("address", "route", "table")
+    ]
 
 
 def test_the_file_is_private_and_replaced_whole(tmp_path: pathlib.Path) -> None:

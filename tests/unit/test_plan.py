@@ -314,13 +314,6 @@ def test_a_lease_is_not_taken_for_a_static_address() -> None:
     assert "lease" in refusal(leased, Desired(interfaces=(spec,)))
 
 
-def test_a_nic_of_a_manager_is_refused_by_the_managers_name() -> None:
-    managed = node(managers={"ens224": "NetworkManager"})
-    message = refusal(managed, Desired(routes=(want(),)))
-    assert "ens224 is managed by NetworkManager" in message
-    assert plan_desired(managed, Desired(routes=(want("10.9.0.0/16", "172.16.0.1", "ens256"),))).changes
-
-
 def test_absent_on_a_nic_unconfigures_it_and_never_deletes_it() -> None:
     spec = interface(ipv4=IpSpec(True, (("10.100.0.10", 24),)))
     made = plan_desired(worker(), Desired(interfaces=(spec,), routes=(want(),)))

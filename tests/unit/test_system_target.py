@@ -9,7 +9,7 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.kubenode.network.plugins.module_utils._state import system_target
+from ansible_collections.kubenode.network.plugins.module_utils._state import resolver_target, system_target
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import (
     Desired,
     FileState,
@@ -50,7 +50,7 @@ class Node:
         """Apply a declaration; the names of the files and keys that changed."""
         desired = Desired(**parts)
         state = State(files=self.files, sysctls=self.sysctls)
-        files, records, said = system_target.file_targets(desired, state, self.owned)
+        files, records, said, _activations, _check = system_target.file_targets(desired, state, self.owned)
         values, sysctl_records, more = system_target.sysctl_targets(desired, state, self.owned)
         changed = [path for path, (wanted, _why) in files.items() if self.files.get(path, FileState(None)) != wanted]
         changed += [key for key, (value, _owners) in values.items() if self.sysctls.get(key) != value]
@@ -284,9 +284,7 @@ def test_routes_in_the_records_are_nobodys_business_here() -> None:
     assert node.owned == {}
 
 
-@pytest.mark.parametrize(
-    "link", ["../run/systemd/resolve/stub-resolv.conf", "/run/NetworkManager/resolv.conf", "other"]
-)
+@pytest.mark.parametrize("link", ["/run/connman/resolv.conf", "/run/netconfig/resolv.conf", "other"])
 def test_a_managers_resolv_conf_is_refused_but_not_for_what_it_says_already(link: str) -> None:
     node = Node()
     node.files[RESOLV] = FileState("nameserver 10.100.0.53\n", link=link)
@@ -322,7 +320,7 @@ def test_a_container_runtimes_resolv_conf_is_written_with_a_warning() -> None:
 
 def test_a_forwarding_loop_is_told_by_the_kubelets_configuration() -> None:
     node = Node()
-    node.files[system_target.KUBELET_CONFIGS[0]] = FileState("clusterDNS:\n- 10.96.0.10\n")
+    node.files[resolver_target.KUBELET_CONFIGS[0]] = FileState("clusterDNS:\n- 10.96.0.10\n")
     node.run(resolver=resolver(servers=("10.96.0.10", "10.97.0.1")), cluster_cidrs=("10.97.0.0/16",))
     assert "kubelet's clusterDNS" in node.warnings[0]
     assert "inside the cluster's 10.97.0.0/16" in node.warnings[1]
@@ -367,5 +365,5 @@ def test_a_hosts_file_of_cloud_init_is_told() -> None:
 def test_files_that_are_not_there_are_made_only_for_something() -> None:
     node = Node({})
     assert node.run(hosts=(), resolver=resolver(servers=(), search=())) == []
-    assert node.run(resolver=resolver(servers=("10.100.0.53",)), hosts=(host("10.100.0.7", "api"),)) == [RESOLV, HOSTS]
+    assert node.run(resolver=resolver(servers=("10.100.0.53",)), hosts=(host("10.100.0.7", "api"),)) == [HOSTS, RESOLV]
     assert node.files[RESOLV] == FileState("nameserver 10.100.0.53\n")

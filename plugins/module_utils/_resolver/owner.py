@@ -13,12 +13,24 @@ import os
 import re
 import typing as t
 
+from ansible_collections.kubenode.network.plugins.module_utils._resolver import resolv_conf
 from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import EVIDENCE, PATH
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import FileState, StateError
 
 NOBODY = "nobody"
+OPENRESOLV_CONF = "/etc/resolvconf.conf"
 CONTAINER = "container runtime"
+# Writers that can be told of servers -> the module of this room that does (see ``contract``).
+MANAGED = {
+    "systemd-resolved": "resolved",
+    "resolvconf": "resolvconf",
+    "openresolv": "openresolv",
+    "dhclient": "dhclient",
+}
 _UNKNOWN = "an unknown manager"
+_COPY = "systemd-resolved (copied)"
+# systemd-resolved.service(8): the stub resolver, and the proxy without it.
+_STUB = frozenset(("127.0.0.53", "127.0.0.54"))
 
 # Manager -> how its own resolver settings are made.
 _WAYS = {
@@ -31,6 +43,7 @@ _WAYS = {
     "netconfig": "set NETCONFIG_DNS_STATIC_SERVERS and ..._SEARCHLIST in /etc/sysconfig/network/config",
     "cloud-init": "set resolv_conf or manage_resolv_conf: false in the cloud-config",
     "ConnMan": "set the nameservers of the service with connmanctl",
+    _COPY: "link it to /run/systemd/resolve/stub-resolv.conf",
     "WSL": "set generateResolvConf=false in /etc/wsl.conf",
 }
 # Pattern of the link's target -> manager.
@@ -71,6 +84,15 @@ class ResolverOwner(t.NamedTuple):
         return self.name in (NOBODY, CONTAINER)
 
 
+def evidence(root: str = "/") -> tuple[str, ...]:
+    """The files that ``classify`` looks at."""
+    more: tuple[str, ...] = (OPENRESOLV_CONF,) if os.path.exists(os.path.join(root, "sbin/resolvconf")) else ()
+    run = os.path.join(root, "run")
+    if os.path.isdir(run) and any(name.startswith("dhclient") for name in os.listdir(run)):
+        more += dhclients(root)
+    return (*EVIDENCE, *more)
+
+
 def dhclients(root: str = "/") -> tuple[str, ...]:
     """The pid files of dhclients that run and write resolv.conf: on Debian nothing in the file itself tells."""
     running = []
@@ -84,7 +106,7 @@ def dhclients(root: str = "/") -> tuple[str, ...]:
 def classify(files: t.Mapping[str, FileState]) -> ResolverOwner:
     """Tell the owner by the link at /etc/resolv.conf, by its being a mount, by its comments, and by who runs.
 
-    ``files``: what stands at ``resolv_conf.EVIDENCE`` and at ``dhclients``.
+    ``files``: what stands at ``evidence``.
     """
     state = files.get(PATH, FileState(None))
     if state.link is not None:
@@ -100,23 +122,28 @@ def classify(files: t.Mapping[str, FileState]) -> ResolverOwner:
     if any(line.split(" ", 5)[4:5] == [PATH] for line in mounts.split("\n")):
         return ResolverOwner(CONTAINER, PATH, "it is a mount of its own (/proc/self/mountinfo)")
     name, line = _by_header(state.text)
+    if name == "systemd-resolved" and set(resolv_conf.parse(state.text or "").servers) <= _STUB:
+        return _owner(name, f"it is a copy of its stub file: the comment says {line!r}")
     if name:
-        return _owner(name, f"its comment says {line!r}")
+        return _owner(name if name != "systemd-resolved" else _COPY, f"its comment says {line!r}")
+    if files.get(OPENRESOLV_CONF, FileState(None)).text is not None:
+        return _owner("openresolv", f"{OPENRESOLV_CONF} is there, and resolvconf writes the file at the next occasion")
     for path, file in files.items():
         if re.search(r"/dhclient[^/]*\.pid\Z", path) and file.text:
             return _owner("dhclient", f"dhclient runs (pid {file.text.strip()} in {path})")
     return ResolverOwner(NOBODY, PATH, "it does not exist" if state.text is None else "it is a plain file")
 
 
-def refusal(owner: ResolverOwner) -> StateError:
-    """The error for a change of a file that a manager writes."""
+def refusal(owner: ResolverOwner, why: str = "") -> StateError:
+    """The error for a change of a file that a manager writes and that cannot be told of it, or not now (``why``)."""
     if owner.name == _UNKNOWN:
         return StateError(
             f"{owner.path}: {owner.evidence}, and links are never written through: put an ordinary file in its place",
             resolver_owner=owner._asdict(),
         )
+    why = why or "It cannot be told of servers from here"
     return StateError(
-        f"{owner.path} is written by {owner.name}: {owner.evidence}. This release writes plain files only: "
+        f"{owner.path} is written by {owner.name}: {owner.evidence}. {why}: "
         f"{owner.way_out}; where {owner.name} no longer writes it, put an ordinary file without that comment there",
         resolver_owner=owner._asdict(),
     )
@@ -152,7 +179,8 @@ def _by_header(text: str | None) -> tuple[str, str]:
 def _is_kept_off(root: str) -> bool:
     # dhclient-script(8): an enter hook that defines make_resolv_conf anew keeps it off the file.
     for name in glob.glob(os.path.join(root, "etc/dhcp/dhclient-enter-hooks.d/*")):
-        if os.path.basename(name).startswith(("resolvconf", "samba")):
+        # With ours dhclient is kept off, and still is who would write.
+        if os.path.basename(name).startswith(("resolvconf", "samba")) or name.endswith("/zz-kubenode-network"):
             continue
         try:
             with open(name, encoding="utf-8", errors="surrogateescape") as stream:

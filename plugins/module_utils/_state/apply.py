@@ -107,8 +107,25 @@ def roll_back(done: t.Sequence[Change], before: State, root: str, why: str) -> S
 
 
 def _carry_out(executor: Executor, changes: t.Sequence[Change], before: State, check: t.Callable[[], None]) -> None:
+    # The configuration comes first: see _persist.configure.
+    ahead = max((number for number, change in enumerate(changes, 1) if change.kind == "activate"), default=0)
+    for change in changes[:ahead]:
+        check()
+        executor.one(change)
+    left = changes[ahead:]
     dropping = False
-    for group in groups(changes):
+    if ahead:
+        from ansible_collections.kubenode.network.plugins.module_utils._state import activate
+
+        activated = activate.of(changes)
+        if activated:
+            now = activate.settle(activated, left, executor.read, check)
+            made, left = activate.tolerant(activated, left, now)
+            executor.done += made
+            changes = (*changes[:ahead], *made, *left)
+            dropping = True
+            _restore(executor, changes, before, strict=False)
+    for group in groups(left):
         check()
         if group[0].kind in BATCHED:
             executor.batch(group)

@@ -58,11 +58,12 @@ _NEUTRAL: dict[str, tuple[t.Any, ...]] = {
 }  # fmt: skip
 # Labels and what nmstatectl shows for reading only.
 _NOTES = frozenset(("description", "profile-name", "driver", "permanent-mac-address", "min-mtu", "max-mtu"))
-# Of DHCP and autoconfiguration; both are off here, and then these mean nothing in NMState either.
+# Of DHCP and autoconfiguration; where both are off they mean nothing in NMState either.
 _DYNAMIC = frozenset((
     "auto-dns", "auto-gateway", "auto-routes", "auto-route-table-id", "auto-route-metric", "dhcp-client-id",
     "dhcp-duid", "dhcp-send-hostname", "dhcp-custom-hostname",
 ))  # fmt: skip
+_AUTOMATIC = {"auto-dns": "auto_dns", "auto-gateway": "auto_gateway", "auto-routes": "auto_routes"}
 _INTERFACE_KEYS = frozenset((
     "name", "type", "state", "identifier", "mac-address", "mtu", "ipv4", "ipv6", "link-aggregation", "vlan", "bridge",
     "vrf", "mac-vlan",
@@ -269,9 +270,13 @@ def _bridge(bridge: v.Entry, where: str) -> v.Entry:
 
 
 def _ip(value: v.Entry, key: str, where: str, warn: v.Warnings) -> v.Entry:
-    keys = ("enabled", "dhcp", "address") + (("autoconf",) if key == "ipv6" else ())
-    static = {name: setting for name, setting in value.items() if name not in _DYNAMIC}
-    found = _sorted_out(static, frozenset(keys), {"addresses": "address"}, where, warn)
+    keys = {"enabled", "dhcp", "address", *(("autoconf",) if key == "ipv6" else ())}
+    if value.get("dhcp") or value.get("autoconf"):
+        keys |= _AUTOMATIC.keys()
+    else:
+        value = {name: setting for name, setting in value.items() if name not in _DYNAMIC}
+    found = _sorted_out(value, frozenset(keys), {"addresses": "address"}, where, warn)
+    found = {_AUTOMATIC.get(name, name): setting for name, setting in found.items()}
     if "address" in found:
         addresses = []
         for position, given in enumerate(v.entries(found.pop("address"), f"{where}.address")):

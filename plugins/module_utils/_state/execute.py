@@ -88,7 +88,7 @@ def atomic(change: Change) -> list[Change]:
 
 
 def groups(changes: t.Iterable[Change]) -> t.Iterator[list[Change]]:
-    """Adjacent atomic changes that go in one batch; a link, file, sysctl or nftables change stands alone.
+    """Adjacent atomic changes that go in one batch; any other change (link, file, manager ...) stands alone.
 
     The removal of an address ends a batch, as the kernel may take more than the address.
     """
@@ -161,6 +161,13 @@ class Executor:
                 write_file(change.name, change.after, self._root)
             elif change.kind == "sysctl":
                 self._sysctl(change)
+            elif change.kind == "activate":
+                from ansible_collections.kubenode.network.plugins.module_utils._state.activate import run_commands
+
+                # A manager that fails half-way has changed something.
+                self.done.append(change)
+                run_commands(change.after.commands)
+                return
             else:
                 from ansible_collections.kubenode.network.plugins.module_utils._state import nft
 

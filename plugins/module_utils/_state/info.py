@@ -35,13 +35,13 @@ def network_state(params: dict[str, t.Any], root: str = "/") -> dict[str, t.Any]
     ``running`` has only what can be applied again, unless the parameter ``include_foreign`` asks for everything.
     """
     from ansible_collections.kubenode.network.plugins.module_utils._resolver import owner as resolver_owner
-    from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import EVIDENCE, PATH
+    from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import PATH
     from ansible_collections.kubenode.network.plugins.module_utils._state import owned, render
     from ansible_collections.kubenode.network.plugins.module_utils._state.describe import object_text
     from ansible_collections.kubenode.network.plugins.module_utils._state.summary import summary
 
     foreign = bool(params.get("include_foreign"))
-    state = observe(Need(files=(*EVIDENCE, *resolver_owner.dhclients(root)), managers=foreign), root)
+    state = observe(Need(files=resolver_owner.evidence(root), managers=foreign), root)
     records = owned.load(root)
     entries = render.state_entries(state, foreign)
     entries["dns_resolver"] = render.resolver_entry(state.files[PATH].text or "")

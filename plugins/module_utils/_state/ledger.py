@@ -53,13 +53,16 @@ class Ledger:
     def declare(self, kind: str, key: t.Any, value: t.Any, owners: tuple[str, ...], made: bool) -> None:
         """`value` stands in the declaration of `owners`; those who no longer list it are let go."""
         record = self.before.get((kind, key))
+        persist = self.target.persist
         if record is not None:
             kept = [o for o in record.owners if o in owners or (o, kind) not in self.pruned]
             merged = tuple(sorted({*kept, *owners}))
-            if merged == record.owners and record.made == made and record.value == value:
+            # Others who declared it wanted it kept, whatever this run says.
+            persist = persist or (record.persist and any(owner not in owners for owner in kept))
+            if merged == record.owners and (record.made, record.persist) == (made, persist) and record.value == value:
                 return
             owners = merged
-        self.owned[(kind, key)] = Record(kind, value, owners, made)
+        self.owned[(kind, key)] = Record(kind, value, owners, made, persist)
 
     def forget(self, kind: str, key: t.Any) -> Record | None:
         return self.owned.pop((kind, key), None)

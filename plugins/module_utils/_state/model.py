@@ -105,6 +105,14 @@ class IpSpec(t.NamedTuple):
     enabled: bool | None = None
     addresses: tuple[tuple[str, int], ...] | None = None
     """(canonical address, prefix length); None keeps what is there, () means none of ours."""
+    dhcp: bool | None = None
+    """None keeps what the NIC's manager is told; so do the others."""
+    autoconf: bool | None = None
+    """IPv6 only: addresses from router advertisements."""
+    auto_routes: bool | None = None
+    """Whether routes of the lease (or advertisement) are taken, the default route apart."""
+    auto_gateway: bool | None = None
+    auto_dns: bool | None = None
 
 
 class InterfaceSpec(t.NamedTuple):
@@ -142,6 +150,8 @@ class ResolverSpec(t.NamedTuple):
     servers: tuple[str, ...] | None = None
     search: tuple[str, ...] | None = None
     options: tuple[str, ...] | None = None
+    interface: str | None = None
+    """The NIC whose manager is told; None is the whole node."""
 
 
 class HostSpec(t.NamedTuple):
@@ -264,8 +274,8 @@ class Record(t.NamedTuple):
     """One entry of owned.json: an object that owners declared."""
 
     kind: str
-    """``link``, ``address``, ``route``, ``rule``, ``host``, ``table``, ``sysctl``, ``nft``, ``resolver`` or
-    ``nsswitch``.
+    """``link``, ``address``, ``route``, ``rule``, ``setting``, ``host``, ``table``, ``sysctl``, ``nft``, ``resolver``,
+    ``nsswitch``; ``config`` and ``manager`` tell where the configuration of NICs stands.
     """
     value: t.Any
     """The object as it was read back: Link, Address, Route, Rule; for the others what ``identity`` needs."""
@@ -273,6 +283,8 @@ class Record(t.NamedTuple):
     """Sorted. Empty: made by a run without an owner; nothing prunes it."""
     made: bool
     """True: we created it and may remove it. False: it was there, and is left when its owners let go."""
+    persist: bool = False
+    """Whether it is in the configuration as well, for the next boot."""
 
 
 # (kind, identity) -> Record; identity is the object's ``key`` for kernel objects, the name for the others.
@@ -300,7 +312,15 @@ class Target(t.NamedTuple):
     absent_rules: tuple[RuleSpec, ...] = ()
     files: dict[str, tuple[FileState, str]] = {}
     """path -> (as it shall be, why)"""
+    activations: dict[str, tuple[t.Any, t.Any]] = {}
+    """Writer of resolv.conf -> (way back, way there), two ``_persist.contract.Activation``."""
+    resolver_check: tuple[str, t.Any] | None = None
+    """(writer of resolv.conf, ``_persist.contract.Resolver`` that the running resolver must show)"""
     sysctls: dict[str, tuple[str, tuple[str, ...]]] = {}
+    settings: dict[tuple[str, str], tuple[t.Any, tuple[str, ...]]] = {}
+    """(interface, field) -> (value, owners) of what was declared of a NIC itself; fields as in ``settings.FIELDS``."""
+    persist: bool = False
+    """Whether what is declared shall be in the configuration of the node's managers too."""
     nft: str | None = None
     forwarded: dict[str, tuple[str, ...]] = {}
     """Interface -> owners who declared ``multi_nic`` with ``forwarded`` for it."""

@@ -15,7 +15,9 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 
 # Kinds of records that a document which no longer lists them lets go of. Of resolver and look-up order that is the
 # record alone: "not said" keeps what the files say (NMState), for the next owner to change.
-PRUNE_KINDS = ("link", "address", "route", "rule", "host", "table", "sysctl", "nft", "resolver", "nsswitch")
+PRUNE_KINDS = (
+    "link", "address", "route", "rule", "setting", "host", "table", "sysctl", "nft", "resolver", "nsswitch",
+)  # fmt: skip
 
 
 def desired_from_options(params: v.Entry, module: str) -> Desired:
@@ -63,7 +65,7 @@ def _interfaces(params: v.Entry, owner: str | None, warn: v.Warnings) -> Desired
 def _dns_resolver(params: v.Entry, owner: str | None, warn: v.Warnings) -> Desired:
     from ansible_collections.kubenode.network.plugins.module_utils._state import options_node as node
 
-    said = {key: params.get(key) for key in ("servers", "search", "options")}
+    said = {key: params.get(key) for key in ("servers", "search", "options", "interface")}
     hosts = node.parse_hosts(params.get("hosts"), owner, "hosts")
     return Desired(
         resolver=node.parse_resolver(said, owner, "", warn),

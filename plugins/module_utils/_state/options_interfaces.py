@@ -15,10 +15,13 @@ KIND_KEYS = ("vlan", "bond", "bridge", "vrf", "macvlan")
 INTERFACE_KEYS = frozenset(("name", "identifier", "mac_address", "type", "state", "mtu", "ipv4", "ipv6", *KIND_KEYS))
 INTERFACE_ALIASES = {"mac-address": "mac_address", "mac-vlan": "macvlan"}
 IP_KEYS = {
-    "ipv4": frozenset(("enabled", "dhcp", "addresses")),
-    "ipv6": frozenset(("enabled", "dhcp", "autoconf", "addresses")),
+    "ipv4": frozenset(("enabled", "dhcp", "addresses", "auto_routes", "auto_gateway", "auto_dns")),
+    "ipv6": frozenset(("enabled", "dhcp", "autoconf", "addresses", "auto_routes", "auto_gateway", "auto_dns")),
 }
-IP_ALIASES = {"address": "addresses"}
+IP_ALIASES = {
+    "address": "addresses", "auto-routes": "auto_routes", "auto-gateway": "auto_gateway", "auto-dns": "auto_dns",
+}  # fmt: skip
+_AUTOMATIC = ("dhcp", "autoconf", "auto_routes", "auto_gateway", "auto_dns")
 ADDRESS_KEYS = frozenset(("ip", "prefix_length"))
 ADDRESS_ALIASES = {"prefix-length": "prefix_length"}
 TYPES = ("ethernet", "dummy", "vlan", "bond", "bridge", "vrf", "macvlan", "veth", "loopback")
@@ -97,17 +100,11 @@ def _ip(value: t.Any, family: int, where: str, warn: v.Warnings) -> IpSpec:
     keys = IP_KEYS["ipv4" if family == v.IPV4 else "ipv6"]
     entry = v.tidy(v.mapping(value, where), keys, IP_ALIASES, where)
     enabled = v.boolean(entry["enabled"], f"{where}.enabled") if "enabled" in entry else None
-    for key in ("dhcp", "autoconf"):
-        if key in entry and v.boolean(entry[key], f"{where}.{key}"):
-            what = "DHCP" if key == "dhcp" else "autoconfiguration"
-            v.fail(
-                f"{where}.{key}",
-                entry[key],
-                f"false: {what} is not supported yet",
-                "Give the addresses, or leave it out",
-            )
+    automatic: dict[str, t.Any] = {key: v.boolean(entry[key], f"{where}.{key}") for key in _AUTOMATIC if key in entry}
+    if enabled is False and (automatic.get("dhcp") or automatic.get("autoconf")):
+        v.fail(f"{where}.dhcp", True, "false where enabled is false: a lease is an address")
     if "addresses" not in entry:
-        return IpSpec(enabled)
+        return IpSpec(enabled, **automatic)
     addresses: dict[str, int] = {}
     for position, item in enumerate(v.entries(entry["addresses"], f"{where}.addresses")):
         address, length = _address(item, family, f"{where}.addresses[{position}]", warn)
@@ -118,7 +115,7 @@ def _ip(value: t.Any, family: int, where: str, warn: v.Warnings) -> IpSpec:
             )
     if addresses and enabled is False:
         v.fail(f"{where}.addresses", list(addresses), "no addresses where enabled is false")
-    return IpSpec(enabled, tuple(sorted(addresses.items())))
+    return IpSpec(enabled, tuple(sorted(addresses.items())), **automatic)
 
 
 def _address(item: v.Entry, family: int, where: str, warn: v.Warnings) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
     TableSpec,
 )
 
-RESOLVER_KEYS = frozenset(("servers", "search", "options"))
+RESOLVER_KEYS = frozenset(("servers", "search", "options", "interface"))
 RESOLVER_ALIASES = {"server": "servers"}
 HOST_KEYS = frozenset(("address", "names"))
 TABLE_KEYS = frozenset(("id", "name", "purpose"))
@@ -48,9 +48,12 @@ def parse_resolver(value: v.Entry, owner: str | None, origin: str, warn: v.Warni
         options = _once(
             [_option(item, f"{at}options[{i}]", warn) for i, item in enumerate(given)], f"{at}options", warn
         )
+    interface = v.interface(entry["interface"], f"{at}interface") if "interface" in entry else None
+    if interface is not None and (servers, search, options) == (None, None, None):
+        v.fail(f"{at}interface", interface, "servers, search or options beside it")
     if servers is None and search is None and options is None:
         return None
-    return ResolverSpec(owner, origin or "resolver", servers, search, options)
+    return ResolverSpec(owner, origin or "resolver", servers, search, options, interface)
 
 
 def _once(items: list[str], where: str, warn: v.Warnings) -> tuple[str, ...]:

@@ -20,10 +20,11 @@ PATH_KEYS = frozenset((
 
 def parse_paths(value: t.Any, origin: str) -> tuple[PathSpec, ...]:
     """Paths in the order given. ``expect`` becomes sorted pairs; its empty ``gateway`` means "on the link"."""
-    return tuple(_path(entry, f"{origin}[{position}]") for position, entry in enumerate(v.entries(value, origin)))
+    return tuple(parse_path(entry, f"{origin}[{position}]") for position, entry in enumerate(v.entries(value, origin)))
 
 
-def _path(entry: v.Entry, where: str) -> PathSpec:
+def parse_path(entry: v.Entry, where: str) -> PathSpec:
+    """One question; ``where`` it stands is its origin."""
     entry = v.tidy(entry, PATH_KEYS, {}, where)
     given = entry.get("destination")
     if isinstance(given, str) and "/" in given:

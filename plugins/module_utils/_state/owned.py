@@ -26,7 +26,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects 
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import Owned, Record, StateError
 
 FOLDER = "/var/lib/kubenode-network"
-VERSION = 1
+VERSION = 2
 LOCK_SECONDS = 30.0
 
 _KERNEL: dict[str, t.Any] = {"link": Link, "address": Address, "rule": Rule}
@@ -86,7 +86,8 @@ def _tuples(value: t.Any) -> t.Any:
 def _decode(data: dict[str, t.Any]) -> Owned:
     new = tuple.__new__
     owned: Owned = {}
-    for names, made, (family, table, *rest), destinations in data["route"]:
+    # Format 1 did not say whether an object is in the configuration too.
+    for names, made, (family, table, *rest), destinations, *persist in data["route"]:
         owners = tuple(names)
         metric, hops, *others = rest
         first = Route(family, table, "", metric, tuple([NextHop(*_tuples(hop)) for hop in hops]), *map(_tuples, others))
@@ -95,27 +96,31 @@ def _decode(data: dict[str, t.Any]) -> Owned:
         for destination in destinations:
             key = (family, table, destination, *key_tail)
             route = new(Route, (family, table, destination, *tail))
-            owned["route", key] = new(Record, ("route", route, owners, made))
+            owned["route", key] = new(Record, ("route", route, owners, made, bool(persist and persist[0])))
     for kind, make in _KERNEL.items():
-        for names, made, row in data[kind]:
+        for names, made, row, *persist in data[kind]:
             value = make(*map(_tuples, row))
-            owned[kind, value.name if kind == "link" else value.key] = Record(kind, value, tuple(names), made)
-    for names, made, kind, identity, value in data["other"]:
-        owned[kind, _tuples(identity)] = Record(kind, _tuples(value), tuple(names), made)
+            owned[kind, value.name if kind == "link" else value.key] = Record(
+                kind, value, tuple(names), made, bool(persist and persist[0])
+            )
+    for names, made, kind, identity, value, *persist in data["other"]:
+        owned[kind, _tuples(identity)] = Record(kind, _tuples(value), tuple(names), made, bool(persist and persist[0]))
     return owned
 
 
 def _encode(owned: Owned) -> bytes:
     data: dict[str, t.Any] = {"version": VERSION, "link": [], "address": [], "rule": [], "other": []}
     alike: dict[t.Any, list[str]] = {}
-    for (kind, identity), (_kind, value, owners, made) in owned.items():
+    for (kind, identity), (_kind, value, owners, made, persist) in owned.items():
         if kind == "route":
-            alike.setdefault((owners, made, value[:2] + value[3:]), []).append(value.destination)
+            alike.setdefault((owners, made, value[:2] + value[3:], persist), []).append(value.destination)
         elif kind in _KERNEL:
-            data[kind].append((owners, made, value))
+            data[kind].append((owners, made, value, persist))
         else:
-            data["other"].append((owners, made, kind, identity, value))
-    data["route"] = [(*key, destinations) for key, destinations in alike.items()]
+            data["other"].append((owners, made, kind, identity, value, persist))
+    data["route"] = [
+        (owners, made, rest, destinations, persist) for (owners, made, rest, persist), destinations in alike.items()
+    ]
     return json.dumps(data, separators=(",", ":"), default=_hex).encode()
 
 

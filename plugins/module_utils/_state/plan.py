@@ -21,7 +21,6 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
     Owned,
     Plan,
     State,
-    StateError,
     Target,
 )
 
@@ -64,12 +63,15 @@ def plan(
         plan_rules.plan_rules(ledger)
         if target.rules:
             plan_rules.warn_of_empty_tables(ledger, _tables_afterwards(ledger))
+    if target.settings or target.absent_links or target.prune:
+        from ansible_collections.kubenode.network.plugins.module_utils._state.settings import plan_settings
+
+        plan_settings(ledger)
     _files(ledger)
     ledger.raise_conflicts()
     if ledger.changes:
         from ansible_collections.kubenode.network.plugins.module_utils._state import protect as protection
 
-        _managed(ledger)
         depths = _depths(ledger.changes)
         ledger.changes.sort(key=lambda change: _step(change, depths))
         if not allow_default_override:
@@ -96,6 +98,8 @@ def _files(ledger: Ledger) -> None:
         found = state.files.get(path, FileState(None))
         if found.text != wanted.text:
             ledger.change("file", path, found, wanted, (), why)
+    for writer, (back, there) in target.activations.items():
+        ledger.change("activate", writer, back, there, (), "takes up its files")
     for key, (value, owners) in target.sysctls.items():
         current = state.sysctls.get(key)
         if current != value:
@@ -113,27 +117,6 @@ def _files(ledger: Ledger) -> None:
         if entry not in target.records:
             del ledger.owned[entry]
     ledger.owned.update(target.records)
-
-
-def _managed(ledger: Ledger) -> None:
-    """A NIC belongs to one manager: what we set behind its back would be undone, or undo its own."""
-    if not ledger.state.managers:
-        return
-    found: dict[str, list[str]] = {}
-    for change in ledger.changes:
-        for interface in interfaces_of(change):
-            if interface in ledger.state.managers:
-                found.setdefault(interface, []).append(change.name)
-    if found:
-        refusals = []
-        for interface, wanted in sorted(found.items()):
-            manager = ledger.state.managers[interface]
-            refusals.append(
-                f"Interface {interface} is managed by {manager}, and this release changes only NICs that no manager "
-                f"owns (wanted: {', '.join(wanted[:3])}{' ...' if wanted[3:] else ''}). Configure it with {manager}, "
-                "or take the NIC out of its hands."
-            )
-        raise StateError("\n".join(refusals))
 
 
 def interfaces_of(change: Change) -> set[str]:
@@ -173,6 +156,8 @@ def _step(change: Change, depths: t.Mapping[str, int]) -> tuple[t.Any, ...]:
     kind, before, after = change.kind, change.before, change.after
     if kind == "file":
         return (0,) if change.name.startswith(_EARLY_FILES) else (95,)
+    if kind == "activate":
+        return (96,)
     if kind == "sysctl":
         # Keys of an interface that is still to be made exist only after it.
         return (25,) if before is None else (5,)

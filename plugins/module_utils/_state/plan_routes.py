@@ -39,6 +39,7 @@ def plan_routes(ledger: Ledger) -> None:
 def _declared(ledger: Ledger) -> None:
     routes = ledger.state.routes
     owned = ledger.before
+    persist = ledger.target.persist
     tables: set[tuple[int, int]] = set()
     for key, (wanted, owners, origin) in ledger.target.routes.items():
         found = routes.get(key)
@@ -51,7 +52,7 @@ def _declared(ledger: Ledger) -> None:
         if len(found) == 1 and first == wanted:
             # The everyday case, 10,000 times over: it is there, and it carries our protocol.
             record = owned.get(("route", key))
-            if record is None or record.owners != owners or not record.made:
+            if record is None or record.owners != owners or not record.made or record.persist is not persist:
                 ledger.declare("route", key, wanted, owners, True)
             continue
         _contested(ledger, found, wanted, owners, origin)

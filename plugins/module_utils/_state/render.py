@@ -235,7 +235,9 @@ def changes_both_ways(changes: t.Iterable[Change]) -> tuple[Entry, Entry]:
             elif change.kind == "sysctl":
                 side.setdefault("sysctl", {})[change.name] = value
             elif change.kind == "file":
-                side.update(_file_entries(change.name, value))
+                for name, entry in _file_entries(change.name, value).items():
+                    # The writer of resolv.conf may have it in several files.
+                    side[name] = {**side.get(name, {}), **entry} if isinstance(entry, dict) else entry
             elif change.kind == "link":
                 _interface(side, value.name).update(_link_entry(value))
             elif change.kind == "address":
@@ -252,6 +254,10 @@ def _file_entries(path: str, file: FileState) -> Entry:
     text = file.text or ""
     if path == "/etc/resolv.conf":
         return {"dns_resolver": resolver_entry(text)}
+    if path.startswith(("/etc/systemd/resolved.conf.d/", "/etc/resolvconf")):
+        from ansible_collections.kubenode.network.plugins.module_utils._resolver import contract
+
+        return {"dns_resolver": contract.declared(path, text)}
     if path == "/etc/hosts":
         from ansible_collections.kubenode.network.plugins.module_utils._resolver import hosts
 
@@ -339,5 +345,7 @@ def diff(changes: t.Iterable[Change], before: Entry, after: Entry) -> list[Entry
 
 def _text(value: FileState | str | None) -> str:
     text = value.text if isinstance(value, FileState) else value
+    if isinstance(value, FileState) and value.link:
+        text = f"-> {value.link}\n"
     # What is not UTF-8 in a file has been read with surrogates, which JSON output cannot carry.
     return (text or "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")

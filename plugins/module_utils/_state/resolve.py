@@ -105,6 +105,10 @@ def resolve(desired: Desired, state: State, owned: Owned) -> Target:
         listed=listed,
         prune=desired.prune,
     )
+    if desired.interfaces or (desired.resolver is not None and desired.resolver.interface is not None):
+        from ansible_collections.kubenode.network.plugins.module_utils._state.settings import resolve_settings
+
+        target = target._replace(settings=resolve_settings(desired, names))
     if desired.multi_nic or state.nft is not None:
         from ansible_collections.kubenode.network.plugins.module_utils._state.multi_nic import spell_out
 
@@ -147,14 +151,18 @@ def _with_files(desired: Desired, target: Target, state: State, owned: Owned, wa
         return target._replace(files=files, warnings=tuple(warnings))
     from ansible_collections.kubenode.network.plugins.module_utils._state import system_target
 
-    more_files, records, more = system_target.file_targets(desired, state, owned)
-    files.update(more_files)
+    found = system_target.file_targets(desired, state, owned)
+    files.update(found.files)
+    records, more = found.records, found.warnings
     sysctls: dict[str, tuple[str, tuple[str, ...]]] = {}
     if desired.sysctls or any(key[0] == "sysctl" for key in owned):
         sysctls, sysctl_records, sysctl_warnings = system_target.sysctl_targets(desired, state, owned)
         records = {**records, **sysctl_records}
         more = tuple(more) + tuple(sysctl_warnings)
-    return target._replace(files=files, sysctls=sysctls, records=records, warnings=tuple(warnings) + tuple(more))
+    return target._replace(
+        files=files, sysctls=sysctls, records=records, warnings=tuple(warnings) + tuple(more),
+        activations=found.activations, resolver_check=found.resolver_check,
+    )  # fmt: skip
 
 
 # --- links ------------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 )
 from ansible_collections.kubenode.network.plugins.module_utils._state.needs import needs, sysctls
 from ansible_collections.kubenode.network.plugins.module_utils._state.observe import Need, observe, read_sysctls
+from ansible_collections.kubenode.network.plugins.module_utils._state.options_confirm import Confirm, parse_confirm
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -34,9 +35,25 @@ class Options(t.NamedTuple):
 
     on_conflict: str = "fail"
     allow_default_override: bool = False
+    persist: bool = False
+    """Whether what is made is in the configuration of the node's managers too."""
+    networkd_keep_foreign: str = "auto"
+    confirm: Confirm = Confirm()
 
 
 DEFAULTS = Options()
+
+
+def options_of(params: dict[str, t.Any]) -> Options:
+    """The common options of a module's parameters. Raises StateError for one that makes no sense."""
+    return Options(
+        params.get("on_conflict") or "fail",
+        bool(params.get("allow_default_override")),
+        # What a NIC's manager is told of its servers has no other place than its configuration.
+        bool(params.get("persist", params.get("interface") is not None)),
+        params.get("networkd_keep_foreign") or "auto",
+        parse_confirm(params),
+    )
 
 
 class Form(t.NamedTuple):
@@ -60,11 +77,8 @@ def run_module(
     # The process ends with this run, and ten thousand routes are many objects to look through again and again.
     gc.disable()
     params = module.params
-    options = Options(
-        params.get("on_conflict") or "fail",
-        bool(params.get("allow_default_override")),
-    )
     try:
+        options = options_of(params)
         # Core offers no other way to learn of --diff.
         diff = module._diff  # noqa: SLF001
         result = execute(build(params), options, module.check_mode, form=Form(diff, "desired_state" in params))
@@ -111,7 +125,10 @@ def _run(desired: Desired, options: Options, check_mode: bool, root: str, form: 
         state = state._replace(sysctls=read_sysctls(keys, root))
     target, plan, state = _plan(desired, options, state, owned, need, root)
     result: dict[str, t.Any] = {
-        "changed": bool(plan.changes), "before": {}, "after": {}, "plan": [], "warnings": list(plan.warnings),
+        "changed": bool(plan.changes),
+        "runtime": any(change.kind not in ("file", "activate") for change in plan.changes),
+        "persistent": any(change.kind == "file" for change in plan.changes),
+        "before": {}, "after": {}, "plan": [], "warnings": list(plan.warnings),
     }  # fmt: skip
     if plan.changes:
         _show(result, plan, state, form)
@@ -142,7 +159,7 @@ def _plan(
     from ansible_collections.kubenode.network.plugins.module_utils._state.plan import plan
     from ansible_collections.kubenode.network.plugins.module_utils._state.resolve import resolve
 
-    target = resolve(desired, state, owned)
+    target = resolve(desired, state, owned)._replace(persist=options.persist)
     cidrs = desired.cluster_cidrs
     if os.path.isdir(os.path.join(root, "etc/cni/net.d")):
         from ansible_collections.kubenode.network.plugins.module_utils._state.cni_files import pod_cidrs
@@ -151,14 +168,21 @@ def _plan(
     networks = find_networks(state.links, cidrs)
     arguments = (options.on_conflict, options.allow_default_override, desired.protect, _Peers(root))
     made = plan(state, target, owned, networks, *arguments)
-    if made.changes and need.kernel:
+    if (need.kernel or need.links) and (made.changes or made.owned != owned or not _configured(owned, state, root)):
         # Only a change needs to know whose the NICs are.
-        from ansible_collections.kubenode.network.plugins.module_utils._persist.detect import managers
+        from ansible_collections.kubenode.network.plugins.module_utils._persist.configure import configured
 
-        state = state._replace(managers=managers(state.links, root))
-        if state.managers:
-            made = plan(state, target, owned, networks, *arguments)
+        made, state = configured(state, target, made, owned, options.on_conflict, options.networkd_keep_foreign, root)
     return target, made, state
+
+
+def _configured(owned: Owned, state: State, root: str) -> bool:
+    """Whether the configuration of the NICs is as the last run left it."""
+    if not any(kind == "manager" for kind, _name in owned):
+        return True
+    from ansible_collections.kubenode.network.plugins.module_utils._persist.standing import stands
+
+    return stands(owned, state.links, root)
 
 
 class _Peers(t.Sequence[t.Any]):
@@ -203,12 +227,18 @@ def _carry_out(
     from ansible_collections.kubenode.network.plugins.module_utils._state.verify import verify
 
     ahead = records.union(owned, plan.owned)
+    written = [change.name for change in plan.changes if change.kind == "file"]
+    need = need._replace(files=tuple(dict.fromkeys((*need.files, *written))))
     with Interrupts() as interrupts:
         _record(ahead, owned, root)
         try:
             done = apply(plan.changes, before, root, interrupts.check)
             try:
                 after = observe(need, root)
+                if any(change.kind == "activate" for change in plan.changes):
+                    from ansible_collections.kubenode.network.plugins.module_utils._state.activate import as_read
+
+                    plan = as_read(plan, after)
                 problems = verify(target, plan, before, after)
                 if problems:
                     text = "; ".join(problems)

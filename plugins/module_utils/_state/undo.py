@@ -51,7 +51,7 @@ def undo(done: t.Sequence[Change], before: State, root: str = "/") -> list[str]:
     executor = Executor(before, root)
     try:
         executor.read()
-        for group in groups([change.inverse() for change in reversed(done)]):
+        for group in groups(sorted((change.inverse() for change in reversed(done)), key=_place)):
             problems += insist(executor, group)
         scope = scope_of(done, before)
         made = expected(State(), [change._replace(before=None) for change in done if change.after is not None])
@@ -78,6 +78,11 @@ def undo(done: t.Sequence[Change], before: State, root: str = "/") -> list[str]:
         executor.close()
     # Whether a step back in the kernel mattered is told by the comparison; nothing else compares files and sysctls.
     return left + [str(error) for error in problems if error.change.kind not in BATCHED and error.change.kind != "link"]
+
+
+def _place(change: Change) -> int:
+    """Files first, so that the managers take up the old ones; then the kernel, which they may have changed by it."""
+    return {"file": 0, "activate": 1}.get(change.kind, 2)
 
 
 def _reorder(executor: Executor, before: State, scope: Scope) -> None:

@@ -25,6 +25,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 
 # RTPROT_REDIRECT, RTPROT_KERNEL, RTPROT_RA: the kernel makes and drops them with addresses, links and advertisements.
 _KERNEL_PROTOCOLS = frozenset((1, 2, 9))
+_RTPROT_DHCP = 16
 
 Item = t.Tuple[str, t.Any]  # noqa: UP006 - evaluated at run time
 """(kind, object)"""
@@ -127,6 +128,8 @@ def expected(before: State, changes: t.Iterable[Change]) -> State:
     nft = before.nft
     for change in changes:
         kind = change.kind
+        if kind == "activate":
+            continue
         if kind == "nft":
             nft = change.after
         elif kind in ("sysctl", "file"):
@@ -186,8 +189,12 @@ class Scope(t.NamedTuple):
     """(family, table, destination) of the routes that change: precise as a delete is, its neighbours are checked."""
     rules: frozenset[tuple[int, int]] = frozenset()
     """(family, priority) of the rules that change."""
+    managed: frozenset[str] = frozenset()
+    """Interfaces that a manager configures anew: what it leases for them is its own business."""
 
     def covers(self, kind: str, value: t.Any) -> bool:
+        if self.managed and self._leased(kind, value):
+            return False
         if kind == "route":
             return (
                 (value.family, value.table, value.destination) in self.routes
@@ -200,6 +207,15 @@ class Scope(t.NamedTuple):
             return value.interface in self.interfaces
         return value.name in self.interfaces
 
+    def _leased(self, kind: str, value: t.Any) -> bool:
+        if kind == "address":
+            return value.interface in self.managed and not value.flags & IFA_F_PERMANENT
+        return (
+            kind == "route"
+            and value.protocol == _RTPROT_DHCP
+            and any(hop.interface in self.managed for hop in value.next_hops)
+        )
+
 
 def scope_of(changes: t.Iterable[Change], *states: State) -> Scope:
     """The scope of some changes; ``states`` tell which interfaces are built on which."""
@@ -207,6 +223,7 @@ def scope_of(changes: t.Iterable[Change], *states: State) -> Scope:
     sources: set[str] = set()
     routes: set[tuple[int, int, str]] = set()
     rules: set[tuple[int, int]] = set()
+    managed: set[str] = set()
     for change in changes:
         values = [value for value in (change.before, change.after) if value is not None]
         if change.kind == "route":
@@ -220,6 +237,13 @@ def scope_of(changes: t.Iterable[Change], *states: State) -> Scope:
         elif change.kind == "address" and change.before is not None:
             interfaces.add(change.before.interface)
             sources.add(change.before.address)
+        elif change.kind == "activate" and change.after.interfaces:
+            # A manager may drop what others have on its NICs, and their rules anywhere.
+            interfaces.update(change.after.interfaces)
+            managed.update(change.after.interfaces)
+            rules.update(
+                (rule.family, rule.priority) for state in states for held in state.rules.values() for rule in held
+            )
         elif change.kind == "sysctl" and change.name.endswith(".disable_ipv6"):
             name = change.name[len("net.ipv6.conf.") : -len(".disable_ipv6")].replace("/", ".")
             interfaces.update({link for state in states for link in state.links} if name == "all" else {name})
@@ -233,7 +257,7 @@ def scope_of(changes: t.Iterable[Change], *states: State) -> Scope:
         }
         grown = not built_on <= interfaces
         interfaces |= built_on
-    return Scope(frozenset(interfaces), frozenset(sources), frozenset(routes), frozenset(rules))
+    return Scope(frozenset(interfaces), frozenset(sources), frozenset(routes), frozenset(rules), frozenset(managed))
 
 
 def kernel_made(kind: str, value: t.Any) -> bool:
@@ -255,7 +279,7 @@ def missing(wanted: State, found: State, scope: Scope) -> list[Item]:
         if name in scope.interfaces and not holds(found, "link", link):
             gone.append(("link", link))
     for key, address in wanted.addresses.items():
-        if address.interface in scope.interfaces and not (
+        if scope.covers("address", address) and not (
             key in found.addresses and same_address(address, found.addresses[key])
         ):
             gone.append(("address", address))
@@ -289,6 +313,8 @@ def verify(target: Target, plan: Plan, before: State, after: State) -> list[str]
     for change in plan.changes:
         kind = change.kind
         wanted = change.after
+        if kind == "activate":
+            continue
         if kind == "sysctl":
             if after.sysctls.get(change.name) != wanted:
                 problems.append(f"sysctl {change.name} is {after.sysctls.get(change.name)}, not {wanted}")
@@ -299,6 +325,8 @@ def verify(target: Target, plan: Plan, before: State, after: State) -> list[str]
         elif kind == "nft":
             if after.nft != wanted:
                 problems.append("the nftables table of the collection does not hold what was written to it")
+        elif kind == "activate":
+            continue
         elif wanted is not None:
             changed.add((kind, wanted))
             if not holds(after, kind, wanted):
@@ -313,6 +341,11 @@ def verify(target: Target, plan: Plan, before: State, after: State) -> list[str]
     for kind, value in missing(goal, after, scope_of(plan.changes, before, after)):
         if (kind, value) not in changed and not kernel_made(kind, value):
             problems.append(f"{object_text(kind, value)} was lost{_instead(kind, value, after)}")
+    if target.resolver_check is not None:
+        from ansible_collections.kubenode.network.plugins.module_utils._state.resolver_target import check
+
+        problem = check(target.resolver_check, after.files)
+        problems += [problem] if problem else []
     return problems
 
 

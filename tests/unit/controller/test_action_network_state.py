@@ -64,7 +64,8 @@ def run(tmp_path: pathlib.Path) -> t.Callable[..., Action]:
         task.action, task.args = "kubenode.network.network_state", arguments
         task.async_val = background
         templar = Templar(loader=loader, variables=variables)
-        connection = types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir="/nowhere", join_path=os.path.join))
+        shell = types.SimpleNamespace(tmpdir=None, join_path=os.path.join)
+        connection = types.SimpleNamespace(transport="local", _shell=shell)
         action = kind(task, connection, PlayContext(), loader, templar, None)
         action.run(task_vars=variables)
         return action
@@ -105,13 +106,13 @@ def test_several_files_are_one_change(run: t.Callable[..., Action], tmp_path: pa
 
 def test_everything_else_passes_through_to_one_module_execution(run: t.Callable[..., Action]) -> None:
     arguments = {"desired_state": {"interfaces": []}, "owner": "x"}
-    assert [executed["module_args"] for executed in run(arguments).executed] == [arguments]
+    assert [executed["module_args"] for executed in run(arguments).executed] == [{**arguments, "confirm": "node"}]
 
 
 @pytest.mark.parametrize("other", ["desired_state", "policies"])
 def test_two_documents_are_the_modules_to_refuse(run: t.Callable[..., Action], other: str) -> None:
     arguments = {"src": "policies.yml", other: {"interfaces": []}}
-    assert run(arguments).executed[0]["module_args"] == arguments
+    assert run(arguments).executed[0]["module_args"] == {**arguments, "confirm": "node"}
 
 
 @pytest.mark.parametrize(
@@ -169,15 +170,12 @@ class Forgetful(Action):
     def _fixup_perms2(self, remote_paths: t.Any, remote_user: t.Any = None, execute: bool = True) -> None:
         assert remote_paths == ["/remote", "/remote/engine.zip"]
 
-    def _remove_tmp_path(self, tmp_path: str, force: bool = False) -> None:
-        self.sent.append("removed " + tmp_path)
-
 
 def test_a_node_without_the_engine_gets_it_and_is_asked_again(run: t.Callable[..., Action]) -> None:
     action = run({"desired_state": {}}, kind=Forgetful)
     assert isinstance(action, Forgetful)
     assert len(action.executed) == 2 and action.executed[0] == action.executed[1]
-    assert action.sent == ["/remote/engine.zip", "removed /remote"]
+    assert action.sent == ["/remote/engine.zip"]
     assert action._task.environment is None
 
 

@@ -1,0 +1,272 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a plan of kernel objects to the plan of its configuration: files of the managers, and their taking them up.
+
+A NIC has one manager; what the manager cannot say, links that are to be made, and all of a NIC that nobody manages are
+replayed by units of our own.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from importlib import import_module
+
+from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import Activation, Configuration, Nic
+from ansible_collections.kubenode.network.plugins.module_utils._persist.detect import (
+    IFUPDOWN,
+    NETWORK_MANAGER,
+    NETWORKD,
+    managers,
+)
+from ansible_collections.kubenode.network.plugins.module_utils._persist.records import NODE, empty, nics
+from ansible_collections.kubenode.network.plugins.module_utils._persist.standing import digest, digest_of
+from ansible_collections.kubenode.network.plugins.module_utils._state.files import encode, read_file
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import (
+    Change,
+    FileState,
+    Owned,
+    Plan,
+    Record,
+    State,
+    StateError,
+    Target,
+)
+
+UNITS = ""
+"""Manager of the NICs that nobody manages: our own units."""
+
+_ROOM = __name__.rpartition(".")[0]
+_BACKENDS = {
+    UNITS: "boot_unit",
+    NETWORK_MANAGER: "networkmanager",
+    NETWORKD: "networkd",
+    IFUPDOWN: "ifupdown",
+    "netplan": "netplan",
+}
+
+Nics = t.Dict[str, Nic]  # noqa: UP006 - evaluated at run time
+
+
+def configured(
+    state: State, target: Target, plan: Plan, owned: Owned, on_conflict: str = "fail", keep_foreign: str = "auto",
+    root: str = "/",
+) -> tuple[Plan, State]:  # fmt: skip
+    """``plan`` with the changes of the configuration in front, and its records with where the configuration stands.
+
+    The state is returned with its managers. Raises StateError where something cannot be kept, naming the way out.
+    """
+    state = state._replace(managers=managers(state.links, root))
+    warnings = list(plan.warnings)
+    if not target.persist:
+        warnings += _undone_later(plan, state)
+    before, after = nics(owned), nics(plan.owned)
+    names = _concerned(target, plan, owned, before, after)
+    work = _shared_out(names, before, after, state, owned)
+    results: list[tuple[str, Configuration]] = []
+    for manager in sorted((one for one in work if one != UNITS), reverse=True):
+        previous, wanted = work[manager]
+        found = _ask(manager, previous, wanted, state, root, on_conflict, keep_foreign)
+        results.append((manager, found))
+        for kind, value in found.unexpressed:
+            _add(work, names, kind, value)
+    previous, wanted = work.get(UNITS, ({}, {}))
+    results.append((UNITS, _ask(UNITS, previous, wanted, state, root, on_conflict, keep_foreign)))
+    changes: list[Change] = []
+    activations: list[Change] = []
+    for manager, found in results:
+        for path, file in found.files.items():
+            changes.append(_file(path, file, manager, root))
+        if found.activate or found.restore:
+            activations.append(_activation(manager, found, work[manager], after))
+        warnings += found.warnings
+    records = _records(plan.owned, names, after, state, results, root)
+    made = Plan((*changes, *activations, *plan.changes), records, tuple(dict.fromkeys(warnings)))
+    return made, state
+
+
+def _undone_later(plan: Plan, state: State) -> t.Iterator[str]:
+    from ansible_collections.kubenode.network.plugins.module_utils._state.plan import interfaces_of
+
+    found = {name for change in plan.changes for name in interfaces_of(change) if name in state.managers}
+    for name in sorted(found):
+        yield (
+            f"persist is false: {name} is changed in the kernel alone, and {state.managers[name]} manages it: it may "
+            "undo the change whenever it configures the NIC again."
+        )
+
+
+def _concerned(target: Target, plan: Plan, owned: Owned, before: Nics, after: Nics) -> list[str]:
+    """NICs that this run declares, and those whose configuration it changes; others' files are not looked at."""
+    del plan, owned
+    names = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    declared = {name for name, (_link, owners) in target.links.items() if owners}
+    declared.update(address.interface for address, _owners in target.addresses.values())
+    declared.update(
+        hop.interface for route, *_rest in target.routes.values() for hop in route.next_hops if hop.interface
+    )
+    declared.update(name for name, _field in target.settings)
+    if target.rules or target.routes:
+        declared.add(NODE)
+    return sorted(names | (declared & {*before, *after}))
+
+
+def _manager_of(name: str, state: State, owned: Owned) -> str:
+    """Who has the NIC; of one that is not there now, who had it."""
+    if name in state.links or name == NODE:
+        return state.managers.get(name, UNITS)
+    record = owned.get(("manager", name))
+    return record.value if record is not None else UNITS
+
+
+def _shared_out(
+    names: t.Iterable[str], before: Nics, after: Nics, state: State, owned: Owned
+) -> dict[str, tuple[Nics, Nics]]:
+    """Manager -> (previous, wanted) of its NICs."""
+    work: dict[str, tuple[Nics, Nics]] = {UNITS: ({}, {})}
+    for name in names:
+        manager = _manager_of(name, state, owned)
+        record = owned.get(("manager", name))
+        old = record.value if record is not None else manager
+        # Their files are looked for whoever has the NIC now.
+        work[UNITS][0][name] = before.get(name, Nic(name))
+        if name in before and old != UNITS:
+            work.setdefault(old, ({}, {}))[0][name] = _managed_part(before[name])
+        if name not in after:
+            continue
+        wanted = after[name]
+        if manager == UNITS:
+            _check_dhcp(wanted)
+            work[UNITS][1][name] = wanted
+            continue
+        rest = _managed_part(wanted)
+        if not empty(rest):
+            work.setdefault(manager, ({}, {}))[1][name] = rest
+        ours = Nic(name, wanted.link if wanted.link and wanted.link.kind else None)
+        ours = ours._replace(routes=tuple(route for route in wanted.routes if _many(route)))
+        if not empty(ours):
+            work[UNITS][1][name] = ours
+    return work
+
+
+def _managed_part(nic: Nic) -> Nic:
+    return nic._replace(link=None, routes=tuple(route for route in nic.routes if not _many(route)), sysctls=())
+
+
+def _many(route: t.Any) -> bool:
+    return len({hop.interface for hop in route.next_hops}) > 1
+
+
+def _check_dhcp(nic: Nic) -> None:
+    for family, dhcp in (("ipv4", nic.dhcp4), ("ipv6", nic.dhcp6)):
+        if dhcp is not None and (dhcp.enabled or dhcp.autoconf):
+            raise StateError(
+                f"interface {nic.name}: {family} with DHCP or autoconfiguration: expected a NIC that NetworkManager, "
+                "systemd-networkd or ifupdown manages, as one of them has to ask for the lease; found that nobody "
+                "manages it. Give the NIC to a manager, or give its addresses"
+            )
+    if nic.resolver is not None:
+        raise StateError(
+            f"interface {nic.name}: DNS servers of one NIC: expected a NIC that NetworkManager, systemd-networkd or "
+            "ifupdown manages; found that nobody manages it. Declare them for the whole node (without interface)"
+        )
+
+
+def _add(work: dict[str, tuple[Nics, Nics]], names: t.Sequence[str], kind: str, value: t.Any) -> None:
+    """Give an object that a manager cannot say to the units of its NIC."""
+    if kind == "address":
+        places = [value.interface]
+    elif kind == "route":
+        places = [hop.interface for hop in value.next_hops if hop.interface] or [NODE]
+    else:
+        places = [NODE]
+    for name in places:
+        units = work[UNITS]
+        if name not in names:
+            units[0].setdefault(name, Nic(name))
+        nic = units[1].get(name, Nic(name))
+        if kind == "address":
+            nic = nic._replace(addresses=(*nic.addresses, value))
+        elif kind == "route":
+            nic = nic._replace(routes=(*nic.routes, value))
+        else:
+            nic = nic._replace(rules=(*nic.rules, value))
+        units[1][name] = nic
+
+
+def _ask(
+    manager: str, previous: Nics, wanted: Nics, state: State, root: str, on_conflict: str, keep_foreign: str
+) -> Configuration:
+    if not previous and not wanted:
+        return Configuration()
+    # netplan is named with its renderer.
+    backend = import_module(f"{_ROOM}.{_BACKENDS[manager.partition(' ')[0]]}")
+    if manager == NETWORKD:
+        found = backend.configure(previous, wanted, state, root, on_conflict, keep_foreign)
+    else:
+        found = backend.configure(previous, wanted, state, root, on_conflict)
+    return t.cast("Configuration", found)
+
+
+def _file(path: str, wanted: FileState, manager: str, root: str) -> Change:
+    return Change("file", path, read_file(path, root), wanted, (), f"configuration for {manager or 'the next boot'}")
+
+
+def _activation(manager: str, found: Configuration, part: tuple[Nics, Nics], after: Nics) -> Change:
+    # Our units are only read anew: nothing is started, the kernel has it already.
+    names = tuple(sorted({*part[0], *part[1]})) if manager != UNITS else ()
+    left = set(found.unexpressed)
+    rules = [rule for nic in part[1].values() for rule in nic.rules if ("rule", rule) not in left]
+    if found.rule_protocol is not None:
+        rules = [rule._replace(protocol=found.rule_protocol) for rule in rules]
+    many = tuple(("route", route) for name in names for route in after.get(name, Nic(name)).routes if _many(route))
+    common = (names, (*found.unexpressed, *many), found.ready, tuple(rules) if names else ())
+    restore, activate = Activation(found.restore, *common), Activation(found.activate, *common)
+    return Change("activate", manager or "systemd", restore, activate)
+
+
+def _records(
+    owned: Owned, names: t.Sequence[str], after: Nics, state: State, results: list[tuple[str, Configuration]], root: str
+) -> Owned:
+    records = dict(owned)
+    for name in names:
+        records.pop(("manager", name), None)
+        if name in after and name != NODE:
+            manager = _manager_of(name, state, owned)
+            records["manager", name] = Record("manager", manager, (), True)
+    whole = {manager for manager, _found in results} if set(after) <= set(names) else set()
+    for (kind, path), record in owned.items():
+        if kind == "config" and record.value[1] in whole:
+            del records["config", path]
+    for manager, found in results:
+        for path, file in found.files.items():
+            records.pop(("config", path), None)
+            if file.text is not None:
+                text = digest_of(encode(file.text), file.link or "")
+                records["config", path] = Record("config", (text, manager), (), True)
+        for path in (*found.kept, *found.watched):
+            if path not in found.files:
+                records["config", path] = Record("config", (_later(path, found, root), manager), (), True)
+    return records
+
+
+def _later(path: str, found: Configuration, root: str) -> str:
+    """The digest of a path once the files are written: a folder may gain or lose some of ours."""
+    if not path.endswith("/"):
+        return digest(path, root)
+    import os
+
+    try:
+        names = set(os.listdir(os.path.join(root, path.lstrip("/"))))
+    except OSError:
+        names = set()
+    for one, file in found.files.items():
+        if one.startswith(path):
+            name, slash, _rest = one[len(path) :].partition("/")
+            if file.text is not None:
+                names.add(name)
+            elif not slash:
+                names.discard(name)
+    if not names:
+        return digest(path, root)
+    return digest_of("\0".join(sorted(names)).encode("utf-8", "surrogateescape"))

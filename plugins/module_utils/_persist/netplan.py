@@ -1,0 +1,225 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""netplan: a file of our own per NIC, merged into what other files say of it, for both of its renderers.
+
+Never ``netplan apply``: it drops packets. The generator writes the files of the daemon, the daemon takes them up in the
+way that keeps what others have on the NIC (see ``networkd`` and ``networkmanager``). What the generator would write is
+looked at beforehand, in a folder of its own: nothing but ours may change.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+from ansible_collections.kubenode.network.plugins.module_utils._persist import netplan_entries as entries
+from ansible_collections.kubenode.network.plugins.module_utils._persist import netplan_files, netplan_render
+from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import Command, Configuration, Nic
+from ansible_collections.kubenode.network.plugins.module_utils._persist.netplan_files import Definition, Listed
+from ansible_collections.kubenode.network.plugins.module_utils._state.files import read_file
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import FileState, State, StateError
+
+NETWORKD = "netplan (systemd-networkd)"
+
+_HEADER = "# Written by kubenode.network, and overwritten by it.\n"
+_GENERATE: Command = ("netplan", "generate")
+_RULE_PROTOCOL = 4  # RTPROT_STATIC, of networkd and NetworkManager alike
+
+# Our keys -> the settings in the daemons' files that they may change (lower case).
+_SETTINGS = {
+    "mtu": ("mtubytes", "mtu"),
+    "dhcp4": ("dhcp", "method", "routemetric", "usemtu"),
+    "dhcp6": ("dhcp", "method", "routemetric", "usemtu"),
+    "accept-ra": ("ipv6acceptra", "method"),
+    "activation-mode": ("activationpolicy", "autoconnect"),
+    "addresses": ("method", "linklocaladdressing"),
+    "nameservers": ("dns", "dns-search", "domains"),
+    "dhcp4-overrides": ("ignore-auto-routes", "ignore-auto-dns", "never-default"),
+    "dhcp6-overrides": ("ignore-auto-routes", "ignore-auto-dns", "never-default"),
+    "networkmanager": ("never-default",),
+}
+
+
+def path_of(name: str) -> str:
+    """Our file for a NIC. Names of files decide who has the last word: 90 is behind the installers'."""
+    return f"/etc/netplan/90-kubenode-{name}.yaml"
+
+
+def configure(
+    previous: t.Mapping[str, Nic], wanted: t.Mapping[str, Nic], state: State, root: str, on_conflict: str
+) -> Configuration:
+    """See ``contract``. The generator is run in a scratch folder where something is to change."""
+    texts = netplan_files.read(root)
+    documents = netplan_files.parse(texts)
+    ours = {path: document for path, document in documents.items() if netplan_files.OURS.search(path)}
+    theirs = {path: document for path, document in documents.items() if path not in ours}
+    foreign = netplan_files.definitions(theirs)
+    files: dict[str, FileState] = {}
+    kept: list[str] = []
+    left: list[tuple[str, t.Any]] = []
+    changed: dict[str, tuple[Definition, entries.Entry]] = {}
+    conflicts: list[str] = []
+    for name in sorted({*previous, *wanted}):
+        nic = wanted.get(name)
+        found = _definition(name, foreign, state) if nic is not None else None
+        entry: entries.Entry = {}
+        if nic is not None and found is not None:
+            said = entries.definition(nic, _networkd(name, state), _has(found))
+            entry, unexpressed = said
+            left += unexpressed
+            conflicts += _conflicts(name, entry, found, on_conflict)
+            changed[name] = (found, entry)
+        document = {"network": {"version": 2, found.section: {found.identity: entry}}} if found and entry else None
+        text = f"{_HEADER}{json.dumps(document, indent=2)}\n" if document else None
+        wished = {path_of(name): FileState(text, 0o600)}
+        wished.update(_drop_ins(name, nic, found, ours.get(path_of(name)), state))
+        for path, file in wished.items():
+            held = read_file(path, root)
+            if held.text != file.text:
+                files[path] = file
+            elif file.text is not None:
+                kept.append(path)
+    if conflicts:
+        raise StateError("\n".join(conflicts))
+    watched = tuple(netplan_files.FOLDERS[1:]) + tuple(theirs)
+    if not files:
+        return Configuration(kept=tuple(kept), watched=watched, unexpressed=tuple(left), rule_protocol=_RULE_PROTOCOL)
+    _compare(texts, files, changed, ours, root)
+    names = [name for name in sorted({*previous, *wanted}) if name in state.links]
+    commands = _commands(names, changed, state)
+    return Configuration(
+        files, commands, commands, tuple(left), watched=watched, kept=tuple(kept), rule_protocol=_RULE_PROTOCOL
+    )
+
+
+def _networkd(name: str, state: State) -> bool:
+    return state.managers.get(name, NETWORKD) == NETWORKD
+
+
+def _definition(name: str, foreign: t.Mapping[str, Definition], state: State) -> Definition:
+    """The one definition that is about the NIC, and about no other."""
+    link = state.links.get(name)
+    links = tuple(state.links.values())
+    found = [one for one in foreign.values() if (link is not None and one.of(link)) or one.identity == name]
+    if not found:
+        known = ", ".join(sorted(foreign)) or "none"
+        raise StateError(
+            f"interface {name} is managed by netplan, but none of its files defines it: found definitions {known}, "
+            "expected one that matches the interface. Add it to the file of your netplan"
+        )
+    one = found[-1]
+    several = one.of(*links)
+    if len(several) > 1:
+        raise StateError(
+            f"interface {name}: netplan's definition {one.identity} matches {', '.join(sorted(several))}: what is "
+            f"said of it holds for all of them. Give {name} a definition of its own"
+        )
+    return one
+
+
+def _has(found: Definition) -> t.Callable[[str, t.Any], bool]:
+    def has(name: str, entry: t.Any) -> bool:
+        wanted = entries.content(name, entry)
+        return any(entries.content(name, one.value) == wanted for one in found.values.get(name, ()))
+
+    return has
+
+
+def _conflicts(name: str, entry: entries.Entry, found: Definition, on_conflict: str) -> t.Iterator[str]:
+    for key, value, told in _contraries(entry, found):
+        ways = f"take {told.key} out of {told.file}"
+        if not isinstance(value, (list, dict)) and told.file.rpartition("/")[2] < path_of(name).rpartition("/")[2]:
+            if on_conflict == "replace":
+                continue
+            ways += ", or say on_conflict: replace"
+        yield (
+            f"interface {name}: {told.file} says {told.key}: {json.dumps(told.value)}, wanted is {key}: "
+            f"{json.dumps(value)}: {ways}"
+        )
+
+
+def _contraries(entry: entries.Entry, found: Definition, above: str = "") -> t.Iterator[tuple[str, t.Any, Listed]]:
+    for key, value in entry.items():
+        name = above + key
+        if name in ("routes", "routing-policy"):
+            for one in value:
+                other = entries.contrary(name, one, found.values.get(name, ()))
+                if other is not None:
+                    yield name, one, other
+        elif isinstance(value, dict):
+            yield from _contraries(value, found, f"{name}.")
+        elif isinstance(value, list):
+            # Of servers the order counts, and ours would only be appended.
+            others = found.values.get(name, []) if above == "nameservers." else []
+            if others and [str(one.value) for one in others] != value:
+                yield name, value, others[0]
+        else:
+            told = found.scalar(name)
+            if told is not None and _plain(told.value) != _plain(value):
+                yield name, value, told
+
+
+def _plain(value: t.Any) -> str:
+    text = str(value).lower()
+    return {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}.get(text, text)
+
+
+def _drop_ins(
+    name: str, nic: Nic | None, found: Definition | None, document: t.Any, state: State
+) -> dict[str, FileState]:
+    """Networkd's drop-in to the file that netplan makes, for what of a lease is taken."""
+    paths = dict.fromkeys(netplan_files.definitions({"": document})) if document else {}
+    if found is not None:
+        paths[found.identity] = None
+    text = entries.drop_in(nic) if nic is not None and _networkd(name, state) else None
+    folder = "/etc/systemd/network/10-netplan-{}.network.d/90-kubenode.conf"
+    return {
+        folder.format(identity): FileState(text if found and identity == found.identity else None) for identity in paths
+    }
+
+
+def _compare(
+    texts: t.Mapping[str, str],
+    files: t.Mapping[str, FileState],
+    changed: t.Mapping[str, tuple[Definition, entries.Entry]],
+    ours: t.Mapping[str, t.Any],
+    root: str,
+) -> None:
+    """Raises StateError where the generator would change more than we ask for."""
+    if netplan_render.rendered(root):
+        stale = netplan_render.unapplied(texts, root)
+        if stale:
+            raise StateError(
+                "netplan's files were changed and never applied, and would take effect together with this change: "
+                f"{', '.join(stale)} would become different. Run 'netplan try', or take the changes back, first"
+            )
+    after = {path: text for path, text in texts.items() if path not in files}
+    after.update({path: file.text for path, file in files.items() if file.text is not None and "/netplan/" in path})
+    plain = {path: text for path, text in texts.items() if path not in ours}
+    # Files of ours that stay as they are belong to both sides.
+    plain.update({path: texts[path] for path in ours if path not in files})
+    identities = [found.identity for found, _entry in changed.values()]
+    settings = {one for _found, entry in changed.values() for key in entry for one in _SETTINGS.get(key, ())}
+    before, then = netplan_render.render(plain), netplan_render.render(after)
+    found = netplan_render.strange(before, then, identities, settings)
+    if found:
+        raise StateError(
+            "netplan would change more than what is wanted: "
+            f"{'; '.join(found[:5])}: expected only additions to {', '.join(identities)}. 'netplan generate' on a copy "
+            "of /etc/netplan with our files shows it"
+        )
+
+
+def _commands(
+    names: t.Sequence[str], changed: t.Mapping[str, tuple[Definition, entries.Entry]], state: State
+) -> tuple[Command, ...]:
+    commands: list[Command] = [_GENERATE]
+    if any(_networkd(name, state) for name in names):
+        commands.append(("systemctl", "restart", "systemd-networkd.service"))
+    for name in names:
+        if not _networkd(name, state):
+            identity = changed[name][0].identity if name in changed else name
+            profile = f"/run/NetworkManager/system-connections/netplan-{identity}.nmconnection"
+            commands += [("nmcli", "connection", "load", profile), ("nmcli", "device", "reapply", name)]
+    return tuple(commands)
