@@ -82,10 +82,10 @@ def settle(previous: Nic, wanted: Nic) -> tuple[Command, ...]:
     """Wait until what NetworkManager shall make is in the kernel."""
     queries = []
     for address in wanted.addresses:
-        text = address_text(address)
-        if text is not None and address not in previous.addresses:
-            tentative = " -tentative" if address.family == 10 else ""
-            queries.append(f"{_family(address.family)} -o address show dev {wanted.name} to {text}{tentative}")
+        if address_text(address) is not None and address not in previous.addresses:
+            # `to` takes every address inside the prefix.
+            alone = f"{address.address}/128 -tentative" if address.family == 10 else f"{address.address}/32"
+            queries.append(f"{_family(address.family)} -o address show dev {wanted.name} to {alone}")
     before = set(previous.routes)
     last = {
         route.family: route for route in wanted.routes if route not in before and said_of(route) is not None
