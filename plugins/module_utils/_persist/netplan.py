@@ -216,6 +216,13 @@ def _compare(
     identities = [found.identity for found, _entry in changed.values()]
     settings = {one for _found, entry in changed.values() for key in entry for one in _SETTINGS.get(key, ())}
     before, then = netplan_render.render(plain), netplan_render.render(after)
+    for definition, entry in changed.values():
+        lost = netplan_render.dropped(before, then, definition.identity, entry)
+        if lost:
+            raise StateError(
+                f"netplan does not render all that was written for {definition.identity}: {', '.join(lost)}: its "
+                "version does not know them. Leave them out, or say persist: false"
+            )
     found = netplan_render.strange(before, then, identities, settings)
     if found:
         raise StateError(

@@ -180,7 +180,7 @@ def identity(name: str, entry: t.Any, networkd: bool = True) -> tuple[t.Any, ...
         text = next(iter(entry)) if isinstance(entry, dict) else str(entry)
         return (_text(ipaddress.ip_interface, text),)
     if name == "routes":
-        to = _network(entry.get("to", ""))
+        to = _network(entry.get("to", ""), entry.get("via", ""))
         default = (_IPV6_METRIC if ":" in to else 0) if networkd else -1
         return (to, _number(entry.get("table"), _MAIN), _number(entry.get("metric"), default))
     priority = _number(entry.get("priority"), -1)
@@ -217,10 +217,10 @@ def contrary(name: str, entry: t.Any, foreign: t.Iterable[Listed], networkd: boo
     return None
 
 
-def _network(text: t.Any) -> str:
+def _network(text: t.Any, via: t.Any = "") -> str:
     text = str(text)
-    if text in ("default", "0.0.0.0/0", "0/0"):
-        return "0.0.0.0/0"
+    if text == "default":
+        return "::/0" if ":" in str(via) else "0.0.0.0/0"
     return _text(lambda value: ipaddress.ip_network(value, strict=False), text)
 
 
