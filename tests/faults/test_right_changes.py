@@ -92,7 +92,7 @@ def test_a_right_change_that_breaks_its_connection_is_kept(
             assert fleet.reaches(worker, address), where
             total[given[worker]] += 1
         # Kept means kept: what was to take it back does not come later.
-        assert all(fleet.each(lambda worker: fleet.reaches(worker, wanted[worker][1])).values())
+        assert all(fleet.pool.map(fleet.reaches, wanted, [address for _, address in wanted.values()]))
     with capsys.disabled():
         text = ", ".join(f"{count} x {kind}" for kind, count in total.items())
         print(f"\n{sum(total.values())} right changes that break their connection, all kept: {text}")
