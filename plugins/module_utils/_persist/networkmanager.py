@@ -94,6 +94,10 @@ def _nic(
     kept = []
     unexpressed: tuple[tuple[str, t.Any], ...] = ()
     warnings: tuple[str, ...] = ()
+    own = _new_profile(name, link) if link is not None else None
+    if own is not None and own.path == targets[0].path:
+        # What NetworkManager made up for a NIC without a profile would come back where ours is told to stay down.
+        files.update((one.path, FileState(None)) for one in found if one.generated and one.bound == name)
     for profile in targets:
         document = Keyfile(str(profile.document))
         edited = edit(
@@ -101,6 +105,10 @@ def _nic(
         )
         unexpressed, warnings = edited
         path, text = profile.path, str(document)
+        if own is not None and path == own.path and text == str(own.document):
+            # Nothing of ours is left in a profile that is ours alone.
+            files = {path: FileState(None)}
+            continue
         if text == profile.text:
             kept.append(path)
             continue
@@ -149,6 +157,8 @@ def _commands(
 ) -> tuple[tuple[Command, ...], tuple[Command, ...]]:
     if not present or all(path.startswith(f"{commands.DISPATCHER}/") for path in files):
         return (), ()
+    if profile.path in files and files[profile.path].text is None and not profile.generated:
+        return (), ((commands.up(uuid, wanted.name),) if uuid else ())
     if wanted.up is False:
         return (commands.disconnect(wanted.name),), ((commands.up(uuid, wanted.name),) if uuid else ())
     if not uuid:

@@ -26,8 +26,11 @@ out=$(LC_ALL=C nmcli connection load "$@" 2>&1) || { echo "$out" >&2; exit 1; }
 case $out in *"Could not load"*) echo "$out" >&2; exit 1 ;; esac
 """
 # 1 is NM_DEVICE_REAPPLY_FLAGS_PRESERVE_EXTERNAL_IP of NetworkManager 1.42: addresses, and static and boot routes, that
-# it did not make stay. nmcli has no word for it; older versions refuse it, and drop them.
+# it did not make stay. nmcli has no word for it; older versions refuse it, and drop them. With this flag IPv6 is taken
+# off the NIC and put on again (1.42, for a change of IPv4 too; seen with `ip monitor`), which is worse than what it
+# spares: where there are IPv6 addresses what is dropped is put back by us.
 _REAPPLY = """\
+[ -z "$(ip -6 -o address show dev "$1" scope global permanent)" ] || exec nmcli device reapply "$1"
 path=$(nmcli -g GENERAL.DBUS-PATH device show "$1") || exit 1
 busctl --quiet call org.freedesktop.NetworkManager "$path" org.freedesktop.NetworkManager.Device Reapply \
 'a{sa{sv}}tu' 0 0 1 2>/dev/null || nmcli device reapply "$1"
@@ -79,16 +82,18 @@ def disconnect(interface: str) -> Command:
 
 
 def settle(previous: Nic, wanted: Nic) -> tuple[Command, ...]:
-    """Wait until what NetworkManager shall make is in the kernel."""
+    """Wait until what NetworkManager shall make is in the kernel; it may take IPv6 off the NIC on the way."""
     queries = []
     for address in wanted.addresses:
-        text = address_text(address)
-        if text is not None and address not in previous.addresses:
-            tentative = " -tentative" if address.family == 10 else ""
-            queries.append(f"{_family(address.family)} -o address show dev {wanted.name} to {text}{tentative}")
+        if address_text(address) is not None and (address not in previous.addresses or address.family == 10):
+            # `to` takes every address inside the prefix.
+            alone = f"{address.address}/128 -tentative" if address.family == 10 else f"{address.address}/32"
+            queries.append(f"{_family(address.family)} -o address show dev {wanted.name} to {alone}")
     before = set(previous.routes)
     last = {
-        route.family: route for route in wanted.routes if route not in before and said_of(route) is not None
+        route.family: route
+        for route in wanted.routes
+        if (route not in before or route.family == 10) and said_of(route) is not None
     }  # fmt: skip
     for route in last.values():
         place = f"table {route.table} proto 4 exact {route.destination} dev {wanted.name}"
