@@ -35,6 +35,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 
 UNITS = ""
 """Manager of the NICs that nobody manages: our own units."""
+WATCHED = f"{NETWORK_MANAGER} (watching)"
+"""NetworkManager, where it is told to leave a NIC to our units."""
 
 _ROOM = __name__.rpartition(".")[0]
 _BACKENDS = {
@@ -72,6 +74,10 @@ def configured(
             _add(work, names, kind, value)
     previous, wanted = work.get(UNITS, ({}, {}))
     results.append((UNITS, _ask(UNITS, previous, wanted, state, root, on_conflict, keep_foreign)))
+    left_alone = _left_alone(previous, wanted, state, root)
+    if left_alone != Configuration():
+        work[WATCHED] = ({}, {})
+        results.append((WATCHED, left_alone))
     changes: list[Change] = []
     activations: list[Change] = []
     for manager, found in results:
@@ -83,6 +89,15 @@ def configured(
     records = _records(plan.owned, names, after, state, results, root)
     made = Plan((*changes, *activations, *plan.changes), records, tuple(dict.fromkeys(warnings)))
     return made, state
+
+
+def _left_alone(previous: Nics, wanted: Nics, state: State, root: str) -> Configuration:
+    """What NetworkManager is told of the NICs that our units configure and that it has an eye on."""
+    if not any(name in state.links for name in {*previous, *wanted}):
+        return Configuration()
+    from ansible_collections.kubenode.network.plugins.module_utils._persist import networkmanager_release
+
+    return networkmanager_release.configure(previous, wanted, state, root)
 
 
 def _undone_later(plan: Plan, state: State) -> t.Iterator[str]:

@@ -148,7 +148,7 @@ def _new_profile(name: str, link: Link | None) -> Profile:
         ("ipv6", "method", "link-local"),
     ):
         document.set(section, key, value)
-    path = f"{ETC}/kubenode-{name}{SUFFIX}"
+    path = f"{ETC}/kubenode-{commands.safe_name(name)}{SUFFIX}"
     return Profile(path, "", document, document.text_of("connection", "uuid"))
 
 

@@ -102,8 +102,12 @@ def _family(family: int) -> str:
 
 def hook_path(interface: str) -> str:
     """The dispatcher script of a NIC."""
-    safe = re.sub(r"[^A-Za-z0-9_.-]", lambda match: f"%{ord(match.group(0)):02x}", interface)
-    return f"{DISPATCHER}/60-kubenode-{safe}"
+    return f"{DISPATCHER}/60-kubenode-{safe_name(interface)}"
+
+
+def safe_name(interface: str) -> str:
+    """The name of a NIC as a part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9_.-]", lambda match: f"%{ord(match.group(0)):02x}", interface)
 
 
 def hook(interface: str, objects: t.Iterable[tuple[str, t.Any]]) -> str | None:
