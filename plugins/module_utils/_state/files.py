@@ -11,10 +11,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import FileState, StateError
 
+_OURS_IN = re.compile(r"/kubenode-network/|/[^/]+\.(?:network|device)\.(?:d|wants)/|/networkd\.conf\.d/")
+"""Folders of drop-ins, links and lines that nobody makes but to put one in."""
 _MAX_LINKS = 40
 """As in the kernel (MAXSYMLINKS)."""
 
@@ -74,8 +77,18 @@ def write_file(path: str, state: FileState, root: str = "/") -> None:
             os.makedirs(os.path.dirname(full), mode=0o755, exist_ok=True)
             _replace_text(full, encode(state.text), state.mode)
         _sync_folder(os.path.dirname(full))
+        if state.text is None and state.link is None and _OURS_IN.search(path):
+            _forget_folder(os.path.dirname(full))
     except OSError as error:
         raise _cannot("write", path, error) from error
+
+
+def _forget_folder(folder: str) -> None:
+    """Remove a folder that we made, and the one around it, when nothing is in it any more."""
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)
+        if folder.endswith("/kubenode-network/nic.d"):
+            os.rmdir(os.path.dirname(folder))
 
 
 def below(path: str, root: str) -> str:

@@ -49,7 +49,8 @@ def options_of(params: dict[str, t.Any]) -> Options:
     return Options(
         params.get("on_conflict") or "fail",
         bool(params.get("allow_default_override")),
-        bool(params.get("persist")),
+        # What a NIC's manager is told of its servers has no other place than its configuration.
+        bool(params.get("persist", params.get("interface") is not None)),
         params.get("networkd_keep_foreign") or "auto",
         parse_confirm(params),
     )

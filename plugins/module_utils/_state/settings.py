@@ -44,6 +44,8 @@ def resolve_settings(desired: Desired, names: Names) -> Settings:
                 )
             if spec.owner:
                 owners.add(spec.owner)
+    for key, value in _resolver(desired, names):
+        found[key] = (value, {desired.resolver.owner} if desired.resolver and desired.resolver.owner else set(), "")
     return {key: (value, tuple(sorted(owners))) for key, (value, owners, _origin) in found.items()}
 
 
@@ -70,10 +72,29 @@ def _fields(spec: InterfaceSpec, names: Names) -> t.Iterator[tuple[str, t.Any]]:
                 yield f"{family}.{field}", said
 
 
+def _resolver(desired: Desired, names: Names) -> t.Iterator[tuple[tuple[str, str], tuple[str, ...]]]:
+    spec = desired.resolver
+    if spec is None or spec.interface is None:
+        return
+    name = names.link(spec.interface)
+    if name not in names.state.links:
+        known = ", ".join(sorted(names.state.links))
+        raise StateError(f"{spec.origin}: this node has no interface {name}; it has {known}")
+    for field in ("servers", "search", "options"):
+        value = getattr(spec, field)
+        if value is not None:
+            yield (name, field), value
+
+
 def plan_settings(ledger: Ledger) -> None:
     """The records of what is declared of NICs; the kernel's part is planned with the links."""
     target = ledger.target
     for key, (value, owners) in target.settings.items():
+        if value is True and not target.persist and key[1].endswith((".dhcp", ".autoconf")):
+            ledger.conflict(
+                f"interface {key[0]}: {key[1]} is true with persist: false, but DHCP and autoconfiguration are in the "
+                "configuration of a manager or nowhere. Leave persist out, or give the addresses."
+            )
         # Where nothing is to be kept, only what an earlier run kept is of interest.
         if target.persist or ("setting", key) in ledger.before:
             ledger.declare("setting", key, value, owners, True)
