@@ -37,6 +37,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 
 UNITS = ""
 """Manager of the NICs that nobody manages: our own units."""
+WATCHED = f"{NETWORK_MANAGER} (watching)"
+"""NetworkManager, where it is told to leave a NIC to our units."""
 
 Objects = t.Dict[str, t.List[t.Tuple[str, t.Any]]]  # noqa: UP006 - evaluated at run time
 
@@ -64,7 +66,9 @@ def configured(
     warnings = list(plan.warnings)
     if not target.persist:
         warnings += _undone_later(plan, state)
-    before, after = nics(owned), nics(plan.owned)
+    # What was there before us stays in its file when its owners let go, as it stays in the kernel.
+    kept = {key: record for key, record in owned.items() if record.made or key in plan.owned}
+    before, after = nics(kept), nics(plan.owned)
     removed = _removed(plan) if target.persist else {}
     names = _concerned(target, before, after, removed)
     work = _shared_out(names, before, after, state, owned, removed)
@@ -80,6 +84,10 @@ def configured(
             _add(work, names, kind, value)
     previous, wanted = work.get(UNITS, ({}, {}))
     results.append((UNITS, _ask(UNITS, previous, wanted, state, root, on_conflict, keep_foreign)))
+    left_alone = _left_alone(previous, wanted, state, root)
+    if left_alone != Configuration():
+        work[WATCHED] = ({}, {})
+        results.append((WATCHED, left_alone))
     for manager, found in results:
         plan = _with_protocols(plan, found, work[manager][1], manager, state)
     changes: list[Change] = []
@@ -98,6 +106,15 @@ def configured(
     ]  # fmt: skip
     made = Plan((*changes, *activations, *plan.changes, *drops), records, tuple(dict.fromkeys(warnings)))
     return made, state
+
+
+def _left_alone(previous: Nics, wanted: Nics, state: State, root: str) -> Configuration:
+    """What NetworkManager is told of the NICs that our units configure and that it has an eye on."""
+    if not any(name in state.links for name in {*previous, *wanted}):
+        return Configuration()
+    from ansible_collections.kubenode.network.plugins.module_utils._persist import networkmanager_release
+
+    return networkmanager_release.configure(previous, wanted, state, root)
 
 
 def _undone_later(plan: Plan, state: State) -> t.Iterator[str]:

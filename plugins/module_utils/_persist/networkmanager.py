@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 import uuid as uuids
 
-from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import AF_INET, AF_INET6
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import AF_INET, AF_INET6, RT_PROTOS
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Link
 from ansible_collections.kubenode.network.plugins.module_utils._persist import networkmanager_commands as commands
 from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import Command, Configuration, Nic
@@ -30,6 +30,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._persist.networkm
 from ansible_collections.kubenode.network.plugins.module_utils._state.files import read_file
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import FileState, State, StateError
 
+_PROTOCOL = RT_PROTOS["static"]
+"""Of every route and rule that NetworkManager makes; it knows no other."""
 # RFC 4122 4.3: profiles of ours get the same UUID on every run.
 _NAMESPACE = uuids.UUID("6b1f1c4e-2f0e-5d2a-9a53-8d0f6e0c7c57")
 
@@ -76,7 +78,7 @@ def configure(
         restore.insert(0, commands.load(profile_files))
     return Configuration(
         files, tuple(activate), tuple(restore), tuple(unexpressed), tuple(watched), tuple(kept),
-        warnings=tuple(dict.fromkeys(warnings)),
+        rule_protocol=_PROTOCOL, route_protocol=_PROTOCOL, warnings=tuple(dict.fromkeys(warnings)),
     )  # fmt: skip
 
 
@@ -127,7 +129,7 @@ def _nic(
         files[hook] = FileState(script, 0o755)
     elif script is not None:
         kept.append(hook)
-    activate, restore = _commands(previous, wanted, status.uuid, targets[0], files, link is not None)
+    activate, restore = _commands(wanted, status.uuid, targets[0], files, link is not None)
     return _Work(files, unexpressed, warnings, tuple(kept), activate, restore)
 
 
@@ -148,12 +150,12 @@ def _new_profile(name: str, link: Link | None) -> Profile:
         ("ipv6", "method", "link-local"),
     ):
         document.set(section, key, value)
-    path = f"{ETC}/kubenode-{name}{SUFFIX}"
+    path = f"{ETC}/kubenode-{commands.safe_name(name)}{SUFFIX}"
     return Profile(path, "", document, document.text_of("connection", "uuid"))
 
 
 def _commands(
-    previous: Nic, wanted: Nic, uuid: str, profile: Profile, files: t.Mapping[str, FileState], present: bool
+    wanted: Nic, uuid: str, profile: Profile, files: t.Mapping[str, FileState], present: bool
 ) -> tuple[tuple[Command, ...], tuple[Command, ...]]:
     if not present or all(path.startswith(f"{commands.DISPATCHER}/") for path in files):
         return (), ()
@@ -164,6 +166,6 @@ def _commands(
     if not uuid:
         # Nothing of the profile is on the NIC yet: there is nothing that could flap.
         back = commands.disconnect(wanted.name)
-        return (commands.up(profile.uuid, wanted.name), *commands.settle(previous, wanted)), (back,)
+        return (commands.up(profile.uuid, wanted.name),), (back,)
     again = commands.reapply(wanted.name)
-    return (again, *commands.settle(previous, wanted)), (again,)
+    return (again,), (again,)

@@ -39,6 +39,12 @@ class Profile(t.NamedTuple):
         return self.document.flag(".nmmeta", "nm-generated")
 
     @property
+    def external(self) -> bool:
+        """Made up from what was found on a NIC: "connected (externally)"."""
+        volatile = self.generated and self.document.flag(".nmmeta", "volatile")
+        return volatile or self.document.flag(".nmmeta", "external")
+
+    @property
     def bound(self) -> str:
         """The name of the NIC that it is for, where it says one."""
         return self.document.text_of("connection", "interface-name")
