@@ -163,14 +163,22 @@ def _run(
     desired: Desired, options: Options, check_mode: bool, root: str, form: Form, about: About = NOBODY,
     lock: records.Lock | None = None,
 ) -> dict[str, t.Any]:  # fmt: skip
-    owned = records.load(root)
-    need = needs(desired, owned, root)
-    state = observe(need, root)
-    keys = sysctls(desired, owned, state.links)
+    owned = known = records.load(root)
+    if desired.absent is not None:
+        from ansible_collections.kubenode.network.plugins.module_utils._state import removal
+
+        desired, known = removal.spell_out(desired, owned)
+        need = removal.need_for(desired, known, needs(desired, known, root))
+        state = observe(need, root)
+        desired, known = removal.with_marked(desired, known, state)
+    else:
+        need = needs(desired, owned, root)
+        state = observe(need, root)
+    keys = sysctls(desired, known, state.links)
     if keys:
         need = need._replace(sysctls=keys)
         state = state._replace(sysctls=read_sysctls(keys, root))
-    target, plan, state = _plan(desired, options, state, owned, need, root)
+    target, plan, state = _plan(desired, options, state, known, need, root)
     result: dict[str, t.Any] = {
         "changed": bool(plan.changes),
         "runtime": any(change.kind not in ("file", "activate") for change in plan.changes),
@@ -196,6 +204,7 @@ def _run(
                 error.details.setdefault("plan", result["plan"])
                 error.details.setdefault("warnings", result["warnings"])
                 raise
+            _leave(desired, plan, root)
         elif desired.paths:
             result["evidence"] = []
             result["warnings"].append(
@@ -204,9 +213,18 @@ def _run(
         return result
     if not check_mode:
         _record(plan.owned, owned, root)
+        _leave(desired, plan, root)
     if desired.paths:
         result["evidence"] = _ask(desired, state)
     return result
+
+
+def _leave(desired: Desired, plan: Plan, root: str) -> None:
+    """Where all was taken back, nothing of ours stays behind."""
+    if desired.absent is not None and not plan.owned:
+        from ansible_collections.kubenode.network.plugins.module_utils._state.removal import forget
+
+        forget(root)
 
 
 def _plan(
@@ -217,6 +235,10 @@ def _plan(
     from ansible_collections.kubenode.network.plugins.module_utils._state.resolve import resolve
 
     target = resolve(desired, state, owned)._replace(persist=options.persist)
+    if desired.absent is not None:
+        from ansible_collections.kubenode.network.plugins.module_utils._state import removal
+
+        target = removal.complete(desired, target, owned, state)._replace(persist=True)
     cidrs = desired.cluster_cidrs
     if os.path.isdir(os.path.join(root, "etc/cni/net.d")):
         from ansible_collections.kubenode.network.plugins.module_utils._state.cni_files import pod_cidrs
@@ -230,6 +252,12 @@ def _plan(
         from ansible_collections.kubenode.network.plugins.module_utils._persist.configure import configured
 
         made, state = configured(state, target, made, owned, options.on_conflict, options.networkd_keep_foreign, root)
+    if desired.absent is not None:
+        made = made._replace(owned=removal.released(desired, made.owned))
+    elif made.changes:
+        from ansible_collections.kubenode.network.plugins.module_utils._state.removal import remember
+
+        made = made._replace(owned=remember(made.changes, made.owned))
     return target, made, state
 
 
