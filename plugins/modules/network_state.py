@@ -330,6 +330,7 @@ EXAMPLES = r"""
         address: 10.200.0.5
         port: 2049
         source: 10.100.0.10
+        required: false
       - type: http
         url: https://10.100.0.5/v2/
         status: [200, 401]
