@@ -195,7 +195,7 @@ def _run(
             try:
                 if options.confirm.by == "none":
                     carry_out()
-                    result.update(confirmed_by="none", rolled_back=False)
+                    result["confirmed_by"] = "none"
                 else:
                     from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.change import make
 
