@@ -232,6 +232,22 @@ def test_ipv6_forwarding_that_loses_nothing_passes(values: dict[str, str], state
     assert sysctl.check(values, state) == []
 
 
+@pytest.mark.parametrize("key", [ACCEPT, "net.ipv6.conf.ens192.accept_ra_defrtr"])
+def test_an_advertised_default_route_is_not_left_to_expire(key: str) -> None:
+    advertised = default_route(9)._replace(sysctls={key: "1"})
+    with pytest.raises(StateError, match="would let the IPv6 default route expire that ens192 has"):
+        sysctl.check({key: "0"}, advertised)
+    with pytest.raises(StateError, match="expire"):
+        sysctl.check({key: "0", FORWARDING: "1"}, advertised)
+    for values, state in (
+        ({key: "2"}, advertised),
+        ({key: "0"}, advertised._replace(sysctls={key: "0"})),
+        ({key: "0"}, default_route(4)._replace(sysctls={key: "1"})),
+        ({key: "0"}, default_route(9, "ens224")._replace(sysctls={key: "1"})),
+    ):
+        assert sysctl.check(values, state) == []
+
+
 def test_disabling_ipv6_under_addresses_or_routes_is_refused() -> None:
     key = "net.ipv6.conf.ens192.disable_ipv6"
     with pytest.raises(StateError, match=r"makes the kernel drop .* route ::/0"):
