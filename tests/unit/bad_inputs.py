@@ -381,6 +381,7 @@ BAD_INPUTS: list[Bad] = [
     node("addresses_exact", desired_state={}, addresses_exact="perhaps"),
     node("strict_nmstate", desired_state={}, strict_nmstate="perhaps"),
     node("prune", desired_state={}, prune="perhaps"),
+    node("state", "nothing declared beside it", desired_state={}, state="absent"),
     node("node_labels", policies=[POLICY], node_labels=["worker"]),
     # --- paths
     Bad("route_get_info", {"paths": [{"source": "10.100.0.10"}]}, ("paths[0].destination",)),
