@@ -72,20 +72,16 @@ def test_a_stale_comment_is_told_of() -> None:
 def test_a_later_file_with_global_dns_is_named() -> None:
     later = "/etc/NetworkManager/conf.d/95-site.conf"
     files = {**RUNS, later: FileState("[global-dns-domain-*]\nservers=10.9.9.9\n")}
-    with pytest.raises(StateError, match="95-site.*10.9.9.9"):
+    with pytest.raises(StateError, match=r"95-site.*10\.9\.9\.9"):
         nm.configure(SERVERS, files)
     earlier = {**RUNS, "/etc/NetworkManager/conf.d/10-site.conf": files[later]}
     assert nm.DROP_IN in nm.configure(SERVERS, earlier).files
 
 
 def test_files_are_those_that_count(tmp_path: Path) -> None:
-    for name in (
-        "usr/lib/NetworkManager/conf.d/a.conf",
-        "etc/NetworkManager/conf.d/a.conf",
-        "run/NetworkManager/conf.d/b.conf",
-    ):
+    for name in ("usr/lib/NetworkManager/conf.d/a", "etc/NetworkManager/conf.d/a", "run/NetworkManager/conf.d/b"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("", encoding="utf-8")
+        (tmp_path / f"{name}.conf").write_text("", encoding="utf-8")
     found = nm.files(str(tmp_path))
     assert "/etc/NetworkManager/conf.d/a.conf" in found
     assert "/usr/lib/NetworkManager/conf.d/a.conf" not in found

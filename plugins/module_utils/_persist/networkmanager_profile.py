@@ -358,8 +358,8 @@ class _Editor:
             method = self.document.get(section, "method")
             raise StateError(
                 f"interface {self.name}: {self.path} says method={method} in [{section}], under which NetworkManager "
-                f"takes no {key}: found {', '.join(after)}, expected a method with addresses. Declare addresses or dhcp "
-                f"of {section} for {self.name}, or other servers"
+                f"takes no {key}: found {', '.join(after)}, expected a method with addresses. Declare addresses or "
+                f"dhcp of {section} for {self.name}, or other servers"
             )
         stands = self.document.list_of(section, key)
         if after is not None and stands == after:
