@@ -19,8 +19,11 @@ DISPATCHER = "/etc/NetworkManager/dispatcher.d"
 # nmcli ends with 0 even where a file could not be loaded, and says so.
 _LOAD = '! LC_ALL=C nmcli connection load "$@" 2>&1 | grep . >&2'
 # 1 is NM_DEVICE_REAPPLY_FLAGS_PRESERVE_EXTERNAL_IP of NetworkManager 1.42: addresses, and static and boot routes, that
-# it did not make stay. nmcli has no word for it; older versions refuse it, and drop them.
+# it did not make stay. nmcli has no word for it; older versions refuse it, and drop them. With this flag IPv6 is taken
+# off the NIC and put on again (1.42, for a change of IPv4 too; seen with `ip monitor`), which is worse than what it
+# spares: where there are IPv6 addresses what is dropped is put back by us.
 _REAPPLY = """\
+[ -z "$(ip -6 -o address show dev "$1" scope global permanent)" ] || exec nmcli device reapply "$1"
 path=$(nmcli -g GENERAL.DBUS-PATH device show "$1") || exit 1
 busctl --quiet call org.freedesktop.NetworkManager "$path" org.freedesktop.NetworkManager.Device Reapply \
 'a{sa{sv}}tu' 0 0 1 2>/dev/null || nmcli device reapply "$1"
