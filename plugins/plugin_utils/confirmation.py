@@ -51,12 +51,13 @@ class Clock(t.NamedTuple):
 CLOCK = Clock()
 
 
-def confirm(node: Node, transaction: t.Mapping[str, t.Any], clock: Clock = CLOCK) -> Result:
+def confirm(node: Node, transaction: t.Mapping[str, t.Any], clock: Clock | None = None) -> Result:
     """The node's last word on a change: kept, or taken back with the reason.
 
     ``transaction`` is what the first execution answered with (_checkpoint.contract). Raises AnsibleConnectionFailure
     when the node does not come back though it should have gone back long ago.
     """
+    clock = clock or CLOCK
     start = clock.now()
     deadline = start + float(transaction["seconds_left"])
     last = deadline + max(_PATIENCE, 2 * float(transaction["rollback_timeout"]))
@@ -112,12 +113,13 @@ def _first_line(error: BaseException) -> str:
 
 
 def insist(
-    execute: t.Callable[[], Result], seconds: float, tell: t.Callable[[str], None], clock: Clock = CLOCK
+    execute: t.Callable[[], Result], seconds: float, tell: t.Callable[[str], None], clock: Clock | None = None
 ) -> Result:
     """The answer of ``execute``, which connects anew each time, as soon as it gets one.
 
     Raises its last AnsibleConnectionFailure when ``seconds`` are over.
     """
+    clock = clock or CLOCK
     end = clock.now() + seconds
     told = clock.now()
     while True:

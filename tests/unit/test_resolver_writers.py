@@ -120,6 +120,19 @@ def test_dhclient_is_kept_off_and_the_file_written() -> None:
         dhclient.configure(Resolver(search=("b",)), files(resolv=""))
 
 
+@pytest.mark.parametrize("module", [resolved, resolvconf, openresolv])
+@given(wanted=wanteds)
+def test_what_our_files_say_is_read_back(module: t.Any, wanted: Resolver) -> None:
+    if module is resolved:
+        wanted = wanted._replace(options=None)
+    made = module.configure(wanted, {}).files
+    said: dict[str, list[str]] = {}
+    for path, file in made.items():
+        said.update(contract.declared(path, file.text or ""))
+    for part, value in wanted._asdict().items():
+        assert [one for one in said.get(part, []) if one != "."] == [one for one in value or () if one != "."]
+
+
 def test_a_block_stays_where_it_is_and_only_one_is_left() -> None:
     text = blocks.edit("a\nb\n", ["x"], "b")
     assert text == f"a\n{blocks.BEGIN}\nx\n{blocks.END}\nb\n"

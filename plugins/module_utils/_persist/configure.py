@@ -39,6 +39,8 @@ LEASE = "of a lease that is not taken"
 """The reason of the changes that remove what DHCP brought."""
 UNITS = ""
 """Manager of the NICs that nobody manages: our own units."""
+WATCHED = f"{NETWORK_MANAGER} (watching)"
+"""NetworkManager, where it is told to leave a NIC to our units."""
 
 Objects = t.Dict[str, t.List[t.Tuple[str, t.Any]]]  # noqa: UP006 - evaluated at run time
 
@@ -66,7 +68,9 @@ def configured(
     warnings = list(plan.warnings)
     if not target.persist:
         warnings += _undone_later(plan, state)
-    before, after = nics(owned), nics(plan.owned)
+    # What was there before us stays in its file when its owners let go, as it stays in the kernel.
+    kept = {key: record for key, record in owned.items() if record.made or key in plan.owned}
+    before, after = nics(kept), nics(plan.owned)
     removed = _removed(plan) if target.persist else {}
     names = _concerned(target, before, after, removed)
     work = _shared_out(names, before, after, state, owned, removed)
@@ -82,6 +86,10 @@ def configured(
             _add(work, names, kind, value)
     previous, wanted = work.get(UNITS, ({}, {}))
     results.append((UNITS, _ask(UNITS, previous, wanted, state, root, on_conflict, keep_foreign)))
+    left_alone = _left_alone(previous, wanted, state, root)
+    if left_alone != Configuration():
+        work[WATCHED] = ({}, {})
+        results.append((WATCHED, left_alone))
     for manager, found in results:
         plan = _with_protocols(plan, found, work[manager][1], manager, state)
         if manager != UNITS:
@@ -95,8 +103,22 @@ def configured(
             activations.append(_activation(manager, found, work[manager], after))
         warnings += found.warnings
     records = _records(plan.owned, names, after, state, results, root)
-    made = Plan((*changes, *activations, *plan.changes), records, tuple(dict.fromkeys(warnings)))
+    gone = {change.before for change in plan.changes if change.kind == "route" and change.after is None}
+    drops = [
+        Change("route", text_of(route), route, None, reason="not taken of the lease")
+        for _manager, found in results for route in found.drops if route not in gone
+    ]  # fmt: skip
+    made = Plan((*changes, *activations, *plan.changes, *drops), records, tuple(dict.fromkeys(warnings)))
     return made, state
+
+
+def _left_alone(previous: Nics, wanted: Nics, state: State, root: str) -> Configuration:
+    """What NetworkManager is told of the NICs that our units configure and that it has an eye on."""
+    if not any(name in state.links for name in {*previous, *wanted}):
+        return Configuration()
+    from ansible_collections.kubenode.network.plugins.module_utils._persist import networkmanager_release
+
+    return networkmanager_release.configure(previous, wanted, state, root)
 
 
 def _undone_later(plan: Plan, state: State) -> t.Iterator[str]:
@@ -225,7 +247,7 @@ def _ask(
         return Configuration()
     # netplan is named with its renderer.
     backend = import_module(f"{_ROOM}.{_BACKENDS[manager.partition(' ')[0]]}")
-    if manager == NETWORKD:
+    if manager.partition(" (")[2].rstrip(")") == NETWORKD or manager == NETWORKD:
         found = backend.configure(previous, wanted, state, root, on_conflict, keep_foreign)
     else:
         found = backend.configure(previous, wanted, state, root, on_conflict)

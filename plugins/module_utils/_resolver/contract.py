@@ -12,6 +12,8 @@ Every writer that can be told of servers is one module of this room with three f
         files go. What says it already is not in the answer. Raises StateError for what this writer cannot say.
     running(files: Mapping[str, FileState]) -> str
         The text of a resolv.conf with what the running resolver uses.
+    declared(path: str, text: str) -> dict[str, list[str]]
+        What a file of ours says, in the options of the modules.
 
 Servers of a single NIC are no matter of this room: they are ``Nic.resolver`` of the NIC's manager (``_persist``).
 """
@@ -47,10 +49,22 @@ class Writer(t.Protocol):
     @staticmethod
     def running(files: Files) -> str: ...
 
+    @staticmethod
+    def declared(path: str, text: str) -> dict[str, list[str]]: ...
+
 
 def writer(name: str) -> Writer:
     """The module that answers for a writer (one of ``owner.MANAGED``)."""
     return t.cast("Writer", importlib.import_module(f"{_ROOM}.{MANAGED[name]}"))
+
+
+def declared(path: str, text: str) -> dict[str, list[str]]:
+    """What a file of ours for a writer says, in the options of the modules; nothing for any other file."""
+    for name in MANAGED:
+        module = writer(name)
+        if path in module.files("/"):
+            return module.declared(path, text)
+    return {}
 
 
 def activation(configuration: Configuration) -> tuple[Activation, Activation]:

@@ -13,6 +13,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import FileState
 
 CONFIGURATION = "/etc/resolvconf.conf"
+_NAMES = {"servers": "name_servers", "search": "search_domains", "options": "resolv_conf_options"}
 _UPDATE = (("resolvconf", "-u"),)
 
 
@@ -21,12 +22,10 @@ def files(root: str) -> tuple[str, ...]:  # noqa: ARG001 - the contract's
 
 
 def configure(wanted: Resolver, files: t.Mapping[str, FileState]) -> Configuration:
-    parts = (
-        ("name_servers", wanted.servers),
-        ("search_domains", wanted.search),
-        ("resolv_conf_options", wanted.options),
-    )
-    lines = [f"{name}='{' '.join(values)}'" for name, values in parts if values is not None]
+    lines = [
+        f"{name}='{' '.join(getattr(wanted, option))}'"
+        for option, name in _NAMES.items() if getattr(wanted, option) is not None
+    ]  # fmt: skip
     found = files.get(CONFIGURATION, FileState(None))
     text = blocks.edit(found.text or "", lines)
     changed = {CONFIGURATION: found._replace(text=text)} if text != (found.text or "") else {}
@@ -35,3 +34,9 @@ def configure(wanted: Resolver, files: t.Mapping[str, FileState]) -> Configurati
 
 def running(files: t.Mapping[str, FileState]) -> str:
     return files.get(PATH, FileState(None)).text or ""
+
+
+def declared(path: str, text: str) -> dict[str, list[str]]:
+    del path
+    values = dict(line.split("=", 1) for line in blocks.read(text))
+    return {option: values[name].strip("'").split() for option, name in _NAMES.items() if name in values}

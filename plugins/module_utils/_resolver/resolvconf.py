@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import Configuration, Resolver
-from ansible_collections.kubenode.network.plugins.module_utils._resolver import blocks
+from ansible_collections.kubenode.network.plugins.module_utils._resolver import blocks, resolv_conf
 from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import PATH
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import FileState
 
@@ -41,3 +41,9 @@ def configure(wanted: Resolver, files: t.Mapping[str, FileState]) -> Configurati
 
 def running(files: t.Mapping[str, FileState]) -> str:
     return files.get(PATH, FileState(None)).text or ""
+
+
+def declared(path: str, text: str) -> dict[str, list[str]]:
+    found = resolv_conf.parse("\n".join(blocks.read(text)))
+    parts = ("servers",) if path == HEAD else ("search", "options")
+    return {part: list(getattr(found, part)) for part in parts}

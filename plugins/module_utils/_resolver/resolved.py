@@ -48,6 +48,15 @@ def running(files: t.Mapping[str, FileState]) -> str:
     return files.get(RUNNING, FileState(None)).text or ""
 
 
+def declared(path: str, text: str) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for line in text.split("\n"):
+        name, equals, value = line.partition("=")
+        if equals and path == DROP_IN:
+            values[name] = [one for one in value.split() if one != "~."]
+    return {option: values[name] for option, name in (("servers", "DNS"), ("search", "Domains")) if name in values}
+
+
 def render(wanted: Resolver) -> str | None:
     """The drop-in; None where it has nothing to say. An empty assignment drops what earlier files listed."""
     lines = []

@@ -19,7 +19,7 @@ def needs(desired: Desired, owned: Owned, root: str = "/") -> Need:
     pruned = {kind for _owner, kind in desired.prune}
     kernel = bool(
         desired.interfaces or desired.routes or desired.rules or desired.multi_nic or desired.paths or desired.sysctls
-        or pruned & _KERNEL_KINDS
+        or pruned & _KERNEL_KINDS or (desired.resolver and desired.resolver.interface)
     )  # fmt: skip
     tables = bool(
         desired.tables or desired.multi_nic or "table" in pruned

@@ -235,7 +235,9 @@ def changes_both_ways(changes: t.Iterable[Change]) -> tuple[Entry, Entry]:
             elif change.kind == "sysctl":
                 side.setdefault("sysctl", {})[change.name] = value
             elif change.kind == "file":
-                side.update(_file_entries(change.name, value))
+                for name, entry in _file_entries(change.name, value).items():
+                    # The writer of resolv.conf may have it in several files.
+                    side[name] = {**side.get(name, {}), **entry} if isinstance(entry, dict) else entry
             elif change.kind == "link":
                 _interface(side, value.name).update(_link_entry(value))
             elif change.kind == "address":
@@ -252,6 +254,10 @@ def _file_entries(path: str, file: FileState) -> Entry:
     text = file.text or ""
     if path == "/etc/resolv.conf":
         return {"dns_resolver": resolver_entry(text)}
+    if path.startswith(("/etc/systemd/resolved.conf.d/", "/etc/resolvconf")):
+        from ansible_collections.kubenode.network.plugins.module_utils._resolver import contract
+
+        return {"dns_resolver": contract.declared(path, text)}
     if path == "/etc/hosts":
         from ansible_collections.kubenode.network.plugins.module_utils._resolver import hosts
 

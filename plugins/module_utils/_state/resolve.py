@@ -105,7 +105,7 @@ def resolve(desired: Desired, state: State, owned: Owned) -> Target:
         listed=listed,
         prune=desired.prune,
     )
-    if desired.interfaces:
+    if desired.interfaces or (desired.resolver is not None and desired.resolver.interface is not None):
         from ansible_collections.kubenode.network.plugins.module_utils._state.settings import resolve_settings
 
         target = target._replace(settings=resolve_settings(desired, names))

@@ -44,6 +44,8 @@ def resolve_settings(desired: Desired, names: Names) -> Settings:
                 )
             if spec.owner:
                 owners.add(spec.owner)
+    for key, value in _resolver(desired, names):
+        found[key] = (value, {desired.resolver.owner} if desired.resolver and desired.resolver.owner else set(), "")
     return {key: (value, tuple(sorted(owners))) for key, (value, owners, _origin) in found.items()}
 
 
@@ -68,6 +70,20 @@ def _fields(spec: InterfaceSpec, names: Names) -> t.Iterator[tuple[str, t.Any]]:
             said = False if field in off else getattr(ip, field)
             if said is not None and (field != "autoconf" or family == "ipv6"):
                 yield f"{family}.{field}", said
+
+
+def _resolver(desired: Desired, names: Names) -> t.Iterator[tuple[tuple[str, str], tuple[str, ...]]]:
+    spec = desired.resolver
+    if spec is None or spec.interface is None:
+        return
+    name = names.link(spec.interface)
+    if name not in names.state.links:
+        known = ", ".join(sorted(names.state.links))
+        raise StateError(f"{spec.origin}: this node has no interface {name}; it has {known}")
+    for field in ("servers", "search", "options"):
+        value = getattr(spec, field)
+        if value is not None:
+            yield (name, field), value
 
 
 def plan_settings(ledger: Ledger) -> None:

@@ -1,0 +1,182 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Has every CoreDNS loaded *this* text? Proved pod by pod, by uid and start of the container.
+
+A ConfigMap reaches a pod when its kubelet projects it, a minute or more after the write; then plugin reload looks at
+its interval. CoreDNS logs "Running configuration SHA512 = ..." at every start and reload. Its metric
+coredns_reload_version_info has the same value, but only after a first reload, and also after one that failed
+(plugin/reload/reload.go): it proves something only where coredns_reload_failed_total has not grown.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import typing as t
+
+from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import Chain, Pod, pod_state
+from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, segment
+from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
+
+POLL_SECONDS = 1.0
+_RUNNING = re.compile(r"Running configuration (?:SHA512|MD5) = ([0-9a-f]+)")
+_FAILED = re.compile(
+    r"\[ERROR\] .*(?:reload|Restart|Corefile|plugin/).*|^/etc/coredns\S*:\d+ - .*|.*Error during parsing.*"
+)
+_VERSION = re.compile(r'^coredns_reload_version_info\{hash="\w+",value="([0-9a-f]+)"\} 1', re.MULTILINE)
+_FAILURES = re.compile(r"^coredns_reload_failed_total (\S+)", re.MULTILINE)
+_LOG_LINES = 400
+
+
+class Loaded(t.NamedTuple):
+    """What a pod was seen to run."""
+
+    pod: Pod
+    hash: str
+    """Of the Corefile that it runs; empty where that cannot be told."""
+    failures: float | None
+    """Reloads that failed since its start; None where its metrics cannot be read."""
+    source: str
+    """``metrics`` or ``log``."""
+    words: str = ""
+    """CoreDNS's own last complaint about its Corefile."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """This very run of the container: another start has other counters."""
+        return self.pod.uid, self.pod.started
+
+    def evidence(self) -> dict[str, t.Any]:
+        """For the result of a module."""
+        return {
+            "pod": self.pod.name, "uid": self.pod.uid, "started": self.pod.started, "node": self.pod.node,
+            "hash": self.hash, "reload_failures": self.failures, "source": self.source,
+        }  # fmt: skip
+
+
+class LoadFailed(KubeError):
+    """A pod refused the text, or went down with it."""
+
+
+def pods_now(client: Client, chain: Chain) -> list[Pod]:
+    """The pods of the chain as they are now; those that are being deleted, or are through, do not count."""
+    selector = _selector(chain)
+    path = f"/api/v1/namespaces/{segment(chain.namespace)}/pods"
+    found = client.items(path, labelSelector=selector)
+    container = chain.pods[0].container
+    return [
+        pod_state(one, container) for one in found
+        if not one["metadata"].get("deletionTimestamp") and one["status"].get("phase") not in ("Succeeded", "Failed")
+        and any(held["name"] == container for held in one["spec"]["containers"])
+    ]  # fmt: skip
+
+
+def _selector(chain: Chain) -> str:
+    wanted = ((chain.workload_object or {}).get("spec") or {}).get("selector", {}).get("matchLabels") or {}
+    if not wanted:
+        raise KubeError(
+            f"{chain.workload[0] or 'the workload'} {chain.namespace}/{chain.workload[1]} may not be read, so its pods "
+            "are not known; allow it (docs/rbac.md), or do without proof: wait: false"
+        )
+    return ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
+
+
+def look(client: Client, namespace: str, pod: Pod, since: Loaded | None = None) -> Loaded:
+    """What a pod runs now. One request where its metrics tell, two where the log has to.
+
+    ``since`` is an earlier look at the same run, whose failures are not counted again.
+    """
+    path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod.name)}"
+    failures, version = None, ""
+    try:
+        metrics = client.text(f"{path}:{pod.metrics_port}/proxy/metrics")
+    except KubeError:
+        # No plugin prometheus, no right to the proxy, or not up yet: the log tells as well.
+        metrics = ""
+    if metrics:
+        counted = _FAILURES.search(metrics)
+        failures = float(counted[1]) if counted else 0.0
+        named = _VERSION.findall(metrics)
+        version = named[-1] if named else ""
+        before = since.failures if since is not None and since.failures is not None else 0.0
+        if version and failures <= before and (since is None or since.failures is not None):
+            if since is not None or failures == 0:
+                return Loaded(pod, version, failures, "metrics")
+    log = _log(client, path, pod)
+    running = _RUNNING.findall(log)
+    after = log.rpartition("Running configuration")[2]
+    complaints = [line.strip() for line in after.splitlines() if _FAILED.match(line.strip())]
+    return Loaded(pod, running[-1] if running else "", failures, "log", complaints[-1] if complaints else "")
+
+
+def _log(client: Client, path: str, pod: Pod, previous: bool = False) -> str:
+    try:
+        return client.text(f"{path}/log", container=pod.container, tailLines=_LOG_LINES, previous=previous or None)
+    except Answered as error:
+        if error.status == 403:
+            raise KubeError(
+                f"neither the metrics nor the log of pod {pod.name} may be read, so nothing proves what it runs: "
+                f"{error.message}; allow one of them (docs/rbac.md), or do without proof: wait: false"
+            ) from error
+        return ""
+
+
+def last_words(client: Client, namespace: str, pod: Pod) -> str:
+    """Why a container ended: the last lines of its former run's log, else of this one's."""
+    path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod.name)}"
+    text = _log(client, path, pod, previous=True) or _log(client, path, pod)
+    lines = [line for line in text.splitlines() if line.strip()]
+    return " / ".join(lines[-3:]) or "its log is empty"
+
+
+def wait_until_loaded(
+    client: Client, chain: Chain, wanted: str, before: t.Mapping[tuple[str, str], Loaded], seconds: float,
+    tell: t.Callable[[str], None] = lambda _line: None,
+) -> list[Loaded]:  # fmt: skip
+    """Wait until every pod runs the text of hash ``wanted``; what each showed as proof.
+
+    ``before``: what was seen of the pods before the write. Raises LoadFailed with CoreDNS's own words as soon as one
+    refuses the text or crashes, KubeError when ``seconds`` are over.
+    """
+    deadline = time.monotonic() + seconds
+    restarts = {one.pod.uid: one.pod.restarts for one in before.values()}
+    settled: dict[tuple[str, str], Loaded] = {}
+    while True:
+        pods = pods_now(client, chain)
+        waiting = []
+        for pod in pods:
+            if pod.restarts > restarts.setdefault(pod.uid, 0):
+                words = last_words(client, chain.namespace, pod)
+                raise LoadFailed(f"pod {pod.name} crashed with the new Corefile: {words}")
+            key = (pod.uid, pod.started)
+            if not pod.started:
+                waiting.append(pod.name)
+                continue
+            if key not in settled:
+                seen = look(client, chain.namespace, pod, before.get(key))
+                if seen.hash == wanted and not _grown(seen, before.get(key)):
+                    settled[key] = seen
+                elif seen.words and _grown(seen, before.get(key)):
+                    raise LoadFailed(f"pod {pod.name} refused the new Corefile: {seen.words}")
+                else:
+                    waiting.append(pod.name)
+            elif not pod.ready:
+                waiting.append(pod.name)
+        if pods and not waiting:
+            return [settled[pod.uid, pod.started] for pod in pods]
+        if time.monotonic() > deadline:
+            raise KubeError(
+                f"after {seconds:.0f} s {len(waiting) or 'all'} of {len(pods)} pods do not run the new Corefile: "
+                f"{', '.join(waiting) or 'there is none'}; a kubelet brings a ConfigMap within a minute or two, then "
+                "plugin reload has its interval: raise wait_timeout"
+            )
+        tell(f"{len(pods) - len(waiting)} of {len(pods)} pods run the new Corefile")
+        time.sleep(POLL_SECONDS)
+
+
+def _grown(seen: Loaded, before: Loaded | None) -> bool:
+    """Whether a reload failed since the earlier look; by the log where there are no counters."""
+    if seen.failures is None:
+        return bool(seen.words) and seen.words != (before.words if before is not None else "")
+    return seen.failures > ((before.failures or 0.0) if before is not None else 0.0)

@@ -1,0 +1,316 @@
+// Copyright (c) 2026, kubenode.network contributors
+// GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"sync"
+	"syscall"
+	"time"
+
+	core "k8s.io/api/core/v1"
+	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
+)
+
+const mostBackOffs = 16
+
+// pod runs the one container that a pod of the tests has.
+type pod struct {
+	manager  *manager
+	object   *core.Pod
+	folder   string
+	mutex    sync.Mutex
+	sandbox  *sandbox
+	command  *exec.Cmd
+	exited   chan struct{}
+	stopping bool
+	restarts int32
+	seen     map[string]string
+}
+
+func newPod(m *manager, object *core.Pod) *pod {
+	return &pod{manager: m, object: object.DeepCopy(), seen: object.Annotations}
+}
+
+// annotations tells whether they changed since the pod was last seen.
+func (p *pod) annotations(now *core.Pod) bool {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	changed := !reflect.DeepEqual(p.seen, now.Annotations)
+	p.seen = now.Annotations
+	return changed
+}
+
+func (p *pod) address() string {
+	if p.object.Spec.HostNetwork {
+		return p.manager.options.address
+	}
+	return p.sandbox.address
+}
+
+// run brings the pod up and keeps its container running until it is stopped.
+func (p *pod) run(ctx context.Context) {
+	if err := p.prepare(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "pod %s/%s: %v\n", p.object.Namespace, p.object.Name, err)
+		return
+	}
+	backOff := p.manager.options.backOff
+	for ctx.Err() == nil {
+		started, err := p.start()
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "pod %s/%s: %v\n", p.object.Namespace, p.object.Name, err)
+			return
+		}
+		go p.watchReadiness(ctx, started)
+		<-p.exited
+		code := p.command.ProcessState.ExitCode()
+		p.mutex.Lock()
+		stopping := p.stopping
+		p.mutex.Unlock()
+		if stopping {
+			return
+		}
+		ended := core.ContainerState{Terminated: &core.ContainerStateTerminated{
+			ExitCode: int32(code), Reason: map[bool]string{true: "Completed", false: "Error"}[code == 0],
+			StartedAt: meta.NewTime(started), FinishedAt: meta.Now(), ContainerID: p.containerID(),
+		}}
+		policy := p.object.Spec.RestartPolicy
+		if policy == core.RestartPolicyNever || (policy == core.RestartPolicyOnFailure && code == 0) {
+			phase := core.PodSucceeded
+			if code != 0 {
+				phase = core.PodFailed
+			}
+			p.report(ctx, phase, ended, core.ContainerState{}, false)
+			return
+		}
+		waiting := core.ContainerState{Waiting: &core.ContainerStateWaiting{
+			Reason: "CrashLoopBackOff", Message: fmt.Sprintf("back-off %s restarting failed container", backOff),
+		}}
+		p.report(ctx, core.PodRunning, waiting, ended, false)
+		select {
+		case <-time.After(backOff):
+		case <-ctx.Done():
+		}
+		if backOff < mostBackOffs*p.manager.options.backOff {
+			backOff *= 2
+		}
+		p.restarts++
+	}
+}
+
+func (p *pod) prepare(ctx context.Context) (err error) {
+	if p.folder, err = p.manager.folderOf(p.object); err != nil {
+		return err
+	}
+	if !p.object.Spec.HostNetwork {
+		if p.sandbox, err = p.manager.network.newSandbox(); err != nil {
+			return err
+		}
+	}
+	root := filepath.Join(p.folder, "root")
+	for _, name := range []string{"etc", "tmp", "dev"} {
+		if err := os.MkdirAll(filepath.Join(root, name), 0o755); err != nil {
+			return err
+		}
+	}
+	program := filepath.Join(root, "coredns")
+	if err := os.WriteFile(program, nil, 0o755); err != nil {
+		return err
+	}
+	if err := syscall.Mount(p.manager.options.coredns, program, "", syscall.MS_BIND, ""); err != nil {
+		return fmt.Errorf("the program cannot be mounted: %w", err)
+	}
+	if p.object.Spec.DNSPolicy == core.DNSDefault {
+		text, _ := os.ReadFile("/etc/resolv.conf")
+		if err := os.WriteFile(filepath.Join(root, "etc/resolv.conf"), text, 0o644); err != nil {
+			return err
+		}
+	}
+	// A mandatory ConfigMap that is not there yet is waited for, as a kubelet does.
+	for told := ""; ; {
+		if err = p.mountVolumes(ctx); err == nil {
+			return nil
+		}
+		if err.Error() != told {
+			told = err.Error()
+			fmt.Fprintf(os.Stderr, "pod %s/%s waits: %s\n", p.object.Namespace, p.object.Name, told)
+		}
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+		p.mutex.Lock()
+		stopping := p.stopping
+		p.mutex.Unlock()
+		if stopping {
+			return err
+		}
+	}
+}
+
+func (p *pod) containerID() string {
+	return fmt.Sprintf("podrunner://%s-%d", p.object.UID, p.restarts)
+}
+
+// start runs the container; its output goes, a time before each line, into a log of its own per start.
+func (p *pod) start() (time.Time, error) {
+	container := p.object.Spec.Containers[0]
+	// The container's PATH is not where chroot(1) is.
+	chroot, err := exec.LookPath("chroot")
+	if err != nil {
+		return time.Time{}, err
+	}
+	words := append([]string{chroot, filepath.Join(p.folder, "root"), "/coredns"}, container.Args...)
+	if !p.object.Spec.HostNetwork {
+		words = append([]string{"nsenter", "--net", fmt.Sprintf("--target=%d", p.sandbox.holder.Process.Pid), "--"}, words...)
+	}
+	command := exec.Command(words[0], words[1:]...)
+	command.Env = []string{
+		"PATH=/", "KUBERNETES_SERVICE_HOST=" + p.manager.options.apiHost, "KUBERNETES_SERVICE_PORT=" + p.manager.options.apiPort,
+	}
+	for _, one := range container.Env {
+		command.Env = append(command.Env, one.Name+"="+one.Value)
+	}
+	// CoreDNS answers SIGTERM after its lameduck time; nothing may outlive the runner.
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return time.Time{}, err
+	}
+	command.Stdout, command.Stderr = writer, writer
+	log, err := os.OpenFile(p.logPath(p.restarts), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return time.Time{}, err
+	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.stopping {
+		return time.Time{}, fmt.Errorf("it is being deleted")
+	}
+	if err := command.Start(); err != nil {
+		return time.Time{}, err
+	}
+	_ = writer.Close()
+	go keepLog(reader, log)
+	exited := make(chan struct{})
+	p.command, p.exited = command, exited
+	go func() { _ = command.Wait(); close(exited) }()
+	return time.Now(), nil
+}
+
+func keepLog(reader io.ReadCloser, log io.WriteCloser) {
+	defer reader.Close()
+	defer log.Close()
+	lines := bufio.NewScanner(reader)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		_, _ = fmt.Fprintf(log, "%s %s\n", time.Now().UTC().Format(time.RFC3339Nano), lines.Text())
+	}
+}
+
+func (p *pod) logPath(start int32) string {
+	return filepath.Join(p.folder, fmt.Sprintf("%d.log", start))
+}
+
+// watchReadiness tells the API server when the container answers its readiness probe, and when it no longer does.
+func (p *pod) watchReadiness(ctx context.Context, started time.Time) {
+	exited := p.exited
+	running := core.ContainerState{Running: &core.ContainerStateRunning{StartedAt: meta.NewTime(started)}}
+	probe := p.object.Spec.Containers[0].ReadinessProbe
+	was := probe == nil
+	p.report(ctx, core.PodRunning, running, core.ContainerState{}, was)
+	if probe == nil || probe.HTTPGet == nil {
+		return
+	}
+	client := &http.Client{Timeout: time.Second}
+	url := fmt.Sprintf("http://%s:%s%s", p.address(), probe.HTTPGet.Port.String(), probe.HTTPGet.Path)
+	for {
+		select {
+		case <-exited:
+			return
+		case <-ctx.Done():
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+		answer, err := client.Get(url)
+		ready := err == nil && answer.StatusCode < 400
+		if err == nil {
+			_ = answer.Body.Close()
+		}
+		if ready != was {
+			p.report(ctx, core.PodRunning, running, core.ContainerState{}, ready)
+			was = ready
+		}
+	}
+}
+
+// report writes the pod's status; last is how the container ended before, where that is new.
+func (p *pod) report(ctx context.Context, phase core.PodPhase, state, last core.ContainerState, ready bool) {
+	pods := p.manager.client.CoreV1().Pods(p.object.Namespace)
+	truth := map[bool]core.ConditionStatus{true: core.ConditionTrue, false: core.ConditionFalse}[ready]
+	_ = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		now, err := pods.Get(ctx, p.object.Name, meta.GetOptions{})
+		if err != nil || now.UID != p.object.UID {
+			return err
+		}
+		container := p.object.Spec.Containers[0]
+		if last == (core.ContainerState{}) && len(now.Status.ContainerStatuses) > 0 {
+			last = now.Status.ContainerStatuses[0].LastTerminationState
+		}
+		now.Status.Phase, now.Status.PodIP, now.Status.HostIP = phase, p.address(), p.manager.options.address
+		now.Status.PodIPs = []core.PodIP{{IP: p.address()}}
+		now.Status.HostIPs = []core.HostIP{{IP: p.manager.options.address}}
+		if now.Status.StartTime == nil {
+			start := meta.Now()
+			now.Status.StartTime = &start
+		}
+		now.Status.ContainerStatuses = []core.ContainerStatus{{
+			Name: container.Name, Image: container.Image, ImageID: "podrunner", ContainerID: p.containerID(),
+			Ready: ready, Started: &ready, RestartCount: p.restarts, State: state, LastTerminationState: last,
+		}}
+		now.Status.Conditions = nil
+		for _, kind := range []core.PodConditionType{core.PodInitialized, core.PodScheduled} {
+			now.Status.Conditions = append(now.Status.Conditions, core.PodCondition{Type: kind, Status: core.ConditionTrue})
+		}
+		for _, kind := range []core.PodConditionType{core.ContainersReady, core.PodReady} {
+			now.Status.Conditions = append(now.Status.Conditions, core.PodCondition{
+				Type: kind, Status: truth, LastTransitionTime: meta.Now(),
+			})
+		}
+		_, err = pods.UpdateStatus(ctx, now, meta.UpdateOptions{})
+		return err
+	})
+}
+
+// stop ends the container, kills it when the grace period is over, and takes the network namespace away.
+func (p *pod) stop(grace time.Duration) {
+	p.mutex.Lock()
+	p.stopping = true
+	command, exited := p.command, p.exited
+	p.mutex.Unlock()
+	if command != nil {
+		_ = command.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-exited:
+		case <-time.After(grace):
+			_ = command.Process.Kill()
+			<-exited
+		}
+	}
+	_ = syscall.Unmount(filepath.Join(p.folder, "root/coredns"), syscall.MNT_DETACH)
+	if p.sandbox != nil {
+		p.sandbox.close()
+	}
+}
