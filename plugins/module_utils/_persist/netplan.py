@@ -274,7 +274,5 @@ def _commands(
         identities = [changed[name][0].identity if name in changed else name for name in others]
         folder = "/run/NetworkManager/system-connections"
         commands.append(nm.load(f"{folder}/netplan-{identity}.nmconnection" for identity in identities))
-        for name in others:
-            commands.append(nm.reapply(name))
-            commands += nm.settle(previous.get(name, Nic(name)), wanted.get(name, Nic(name)))
+        commands += [nm.reapply(name) for name in others]
     return tuple(commands)
