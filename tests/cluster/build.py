@@ -192,7 +192,7 @@ def main() -> int:
         sys.exit(f"no program {unknown[0]}: of {' '.join(PROGRAMS)}")
     try:
         for name in names:
-            print(built(name))
+            _say(f"{name}: {built(name)}")
     except GoMissing as error:
         _say(str(error))
         return UNAVAILABLE
