@@ -22,7 +22,7 @@ import typing as t
 import urllib.error
 import urllib.request
 
-from pki import Authority
+from ansible_collections.kubenode.network.tests.cluster.pki import Authority
 
 SERVICE_NETWORK = "10.96.0.0/16"
 FIRST_SERVICE = "10.96.0.1"
