@@ -64,6 +64,7 @@ PATH_OPTIONS: Spec = {
     "paths": _ENTRIES,
 }
 STATE_OPTIONS: Spec = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "desired_state": {"type": "dict"},
     # Elements as they are: an empty YAML document is null, which is no dict.
     "policies": {"type": "list", "elements": "raw"},

@@ -85,8 +85,14 @@ def vm(report: Report) -> None:
 
 def lab(report: Report) -> None:
     """Playbooks on the lab's workers."""
-    if _programs(report):
+    if _programs(report) and report.available("the lab", [str(ROOT / "scripts" / "lab"), "need"]):
         _pytest(report, "tests/lab", "lab", [])
+
+
+def faults(report: Report) -> None:
+    """Changes that are cut short or cut the node off, on the lab's workers over SSH."""
+    if _programs(report) and report.available("the lab", [str(ROOT / "scripts" / "lab"), "need"]):
+        _pytest(report, "tests/faults", "faults", [])
 
 
 def molecule(report: Report) -> None:
@@ -167,6 +173,7 @@ PARTS: dict[str, t.Callable[[Report], None]] = {
     "kernel": kernel,
     "vm": vm,
     "lab": lab,
+    "faults": faults,
     "molecule": molecule,
     "sanity": sanity,
     "docs": docs,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 from importlib import import_module
 
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import KUBENODE_PROTOCOL
 from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import Activation, Configuration, Nic
 from ansible_collections.kubenode.network.plugins.module_utils._persist.detect import (
     IFUPDOWN,
@@ -22,6 +23,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._persist.detect i
 from ansible_collections.kubenode.network.plugins.module_utils._persist.records import NODE, empty, nics
 from ansible_collections.kubenode.network.plugins.module_utils._persist.standing import digest, digest_of
 from ansible_collections.kubenode.network.plugins.module_utils._state.files import encode, read_file
+from ansible_collections.kubenode.network.plugins.module_utils._state.ledger import text_of
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import (
     Change,
     FileState,
@@ -35,6 +37,10 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 
 UNITS = ""
 """Manager of the NICs that nobody manages: our own units."""
+WATCHED = f"{NETWORK_MANAGER} (watching)"
+"""NetworkManager, where it is told to leave a NIC to our units."""
+
+Objects = t.Dict[str, t.List[t.Tuple[str, t.Any]]]  # noqa: UP006 - evaluated at run time
 
 _ROOM = __name__.rpartition(".")[0]
 _BACKENDS = {
@@ -60,18 +66,30 @@ def configured(
     warnings = list(plan.warnings)
     if not target.persist:
         warnings += _undone_later(plan, state)
-    before, after = nics(owned), nics(plan.owned)
-    names = _concerned(target, plan, owned, before, after)
-    work = _shared_out(names, before, after, state, owned)
+    # What was there before us stays in its file when its owners let go, as it stays in the kernel.
+    kept = {key: record for key, record in owned.items() if record.made or key in plan.owned}
+    before, after = nics(kept), nics(plan.owned)
+    removed = _removed(plan) if target.persist else {}
+    names = _concerned(target, before, after, removed)
+    work = _shared_out(names, before, after, state, owned, removed)
     results: list[tuple[str, Configuration]] = []
     for manager in sorted((one for one in work if one != UNITS), reverse=True):
         previous, wanted = work[manager]
         found = _ask(manager, previous, wanted, state, root, on_conflict, keep_foreign)
+        if all(_manager_of(name, state, owned) != manager for name in {*previous, *wanted}):
+            # It has lost its NICs to another one: its files go, and it is left in peace.
+            found = found._replace(activate=(), restore=())
         results.append((manager, found))
         for kind, value in found.unexpressed:
             _add(work, names, kind, value)
     previous, wanted = work.get(UNITS, ({}, {}))
     results.append((UNITS, _ask(UNITS, previous, wanted, state, root, on_conflict, keep_foreign)))
+    left_alone = _left_alone(previous, wanted, state, root)
+    if left_alone != Configuration():
+        work[WATCHED] = ({}, {})
+        results.append((WATCHED, left_alone))
+    for manager, found in results:
+        plan = _with_protocols(plan, found, work[manager][1], manager, state)
     changes: list[Change] = []
     activations: list[Change] = []
     for manager, found in results:
@@ -85,6 +103,15 @@ def configured(
     return made, state
 
 
+def _left_alone(previous: Nics, wanted: Nics, state: State, root: str) -> Configuration:
+    """What NetworkManager is told of the NICs that our units configure and that it has an eye on."""
+    if not any(name in state.links for name in {*previous, *wanted}):
+        return Configuration()
+    from ansible_collections.kubenode.network.plugins.module_utils._persist import networkmanager_release
+
+    return networkmanager_release.configure(previous, wanted, state, root)
+
+
 def _undone_later(plan: Plan, state: State) -> t.Iterator[str]:
     from ansible_collections.kubenode.network.plugins.module_utils._state.plan import interfaces_of
 
@@ -96,10 +123,21 @@ def _undone_later(plan: Plan, state: State) -> t.Iterator[str]:
         )
 
 
-def _concerned(target: Target, plan: Plan, owned: Owned, before: Nics, after: Nics) -> list[str]:
+def _removed(plan: Plan) -> Objects:
+    """NIC -> what this run takes away from it; a rule may stand in the file of any NIC."""
+    from ansible_collections.kubenode.network.plugins.module_utils._state.plan import interfaces_of
+
+    found: Objects = {}
+    for change in plan.changes:
+        if change.kind in ("address", "route", "rule") and change.before is not None and change.after is None:
+            for name in interfaces_of(change) or (NODE,):
+                found.setdefault(name, []).append((change.kind, change.before))
+    return found
+
+
+def _concerned(target: Target, before: Nics, after: Nics, removed: Objects) -> list[str]:
     """NICs that this run declares, and those whose configuration it changes; others' files are not looked at."""
-    del plan, owned
-    names = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    names = {name for name in {*before, *after} if before.get(name) != after.get(name)} | {*removed}
     declared = {name for name, (_link, owners) in target.links.items() if owners}
     declared.update(address.interface for address, _owners in target.addresses.values())
     declared.update(
@@ -120,7 +158,7 @@ def _manager_of(name: str, state: State, owned: Owned) -> str:
 
 
 def _shared_out(
-    names: t.Iterable[str], before: Nics, after: Nics, state: State, owned: Owned
+    names: t.Iterable[str], before: Nics, after: Nics, state: State, owned: Owned, removed: Objects
 ) -> dict[str, tuple[Nics, Nics]]:
     """Manager -> (previous, wanted) of its NICs."""
     work: dict[str, tuple[Nics, Nics]] = {UNITS: ({}, {})}
@@ -132,14 +170,13 @@ def _shared_out(
         work[UNITS][0][name] = before.get(name, Nic(name))
         if name in before and old != UNITS:
             work.setdefault(old, ({}, {}))[0][name] = _managed_part(before[name])
-        if name not in after:
-            continue
-        wanted = after[name]
+        wanted = after.get(name, Nic(name))
         if manager == UNITS:
-            _check_dhcp(wanted)
-            work[UNITS][1][name] = wanted
+            if not empty(wanted):
+                _check_dhcp(wanted)
+                work[UNITS][1][name] = wanted
             continue
-        rest = _managed_part(wanted)
+        rest = _managed_part(wanted)._replace(removed=tuple(removed.get(name, []) + removed.get(NODE, [])))
         if not empty(rest):
             work.setdefault(manager, ({}, {}))[1][name] = rest
         ours = Nic(name, wanted.link if wanted.link and wanted.link.kind else None)
@@ -208,6 +245,51 @@ def _ask(
     return t.cast("Configuration", found)
 
 
+def _with_protocols(plan: Plan, found: Configuration, wanted: Nics, manager: str, state: State) -> Plan:
+    """The plan with routes and rules of a manager in the protocol that it makes them with.
+
+    One that is in the kernel with our own protocol already is exchanged: the manager would make another one beside it.
+    """
+    left = set(found.unexpressed)
+    swaps: dict[tuple[str, t.Any], t.Any] = {}
+    for kind, protocol in (("route", found.route_protocol), ("rule", found.rule_protocol)):
+        for nic in wanted.values() if protocol is not None else ():
+            for value in t.cast("tuple[t.Any, ...]", nic.routes if kind == "route" else nic.rules):
+                record = plan.owned.get((kind, value.key))
+                if value.protocol == protocol or (kind, value) in left or record is None or not record.made:
+                    continue
+                swaps[kind, value] = value._replace(protocol=protocol)
+    if not swaps:
+        return plan
+    changes = [
+        change._replace(after=swaps.pop((change.kind, change.after)))
+        if change.after is not None and change.kind in ("route", "rule") and (change.kind, change.after) in swaps
+        else change
+        for change in plan.changes
+    ]
+    owned = dict(plan.owned)
+    for change in changes:
+        if change.kind in ("route", "rule") and change.after is not None:
+            _renew(owned, change.kind, change.after)
+    first = []
+    for (kind, old), new in swaps.items():
+        standing: t.Any = state.routes if kind == "route" else state.rules
+        if old in standing.get(old.key, ()):
+            record = owned[kind, old.key]
+            first.append(Change(kind, text_of(old), old, new, record.owners, f"{manager}'s from now on"))
+        _renew(owned, kind, new)
+    return plan._replace(changes=(*first, *changes), owned=owned)
+
+
+def _renew(owned: Owned, kind: str, new: t.Any) -> None:
+    """Put an object with another protocol into its record, which for a rule has another key then."""
+    keys = dict.fromkeys((kind, new._replace(protocol=one).key) for one in (new.protocol, KUBENODE_PROTOCOL))
+    found = [record for record in (owned.pop(key, None) for key in keys) if record is not None]
+    if found:
+        owners = sorted({owner for record in found for owner in record.owners})
+        owned[kind, new.key] = found[-1]._replace(value=new, owners=tuple(owners))
+
+
 def _file(path: str, wanted: FileState, manager: str, root: str) -> Change:
     return Change("file", path, read_file(path, root), wanted, (), f"configuration for {manager or 'the next boot'}")
 
@@ -217,8 +299,6 @@ def _activation(manager: str, found: Configuration, part: tuple[Nics, Nics], aft
     names = tuple(sorted({*part[0], *part[1]})) if manager != UNITS else ()
     left = set(found.unexpressed)
     rules = [rule for nic in part[1].values() for rule in nic.rules if ("rule", rule) not in left]
-    if found.rule_protocol is not None:
-        rules = [rule._replace(protocol=found.rule_protocol) for rule in rules]
     many = tuple(("route", route) for name in names for route in after.get(name, Nic(name)).routes if _many(route))
     common = (names, (*found.unexpressed, *many), found.ready, tuple(rules) if names else ())
     restore, activate = Activation(found.restore, *common), Activation(found.activate, *common)

@@ -66,6 +66,8 @@ class Nic(t.NamedTuple):
     resolver: Resolver | None = None
     sysctls: tuple[tuple[str, str], ...] = ()
     """Dotted key -> value of the kernel settings that are about this NIC; only the units of our own need them."""
+    removed: tuple[tuple[str, t.Any], ...] = ()
+    """(kind, object) that this run takes away: a foreign file that declares one of them says the contrary."""
 
 
 class Configuration(t.NamedTuple):
@@ -87,7 +89,9 @@ class Configuration(t.NamedTuple):
     ready: tuple[tuple[str, str], ...] = ()
     """(path, regular expression): a file that the manager writes, and what it says once the manager is through."""
     rule_protocol: int | None = None
-    """The protocol of the rules that this manager makes, where it takes an equal rule of that protocol for its own."""
+    """The protocol of the rules that this manager makes: the plan and the records have it, and what we fill in."""
+    route_protocol: int | None = None
+    """The same for routes, where the manager's own is not to be chosen."""
     warnings: tuple[str, ...] = ()
 
 
@@ -101,4 +105,4 @@ class Activation(t.NamedTuple):
     """(kind, object) on these NICs that it will not make."""
     ready: tuple[tuple[str, str], ...] = ()
     rules: tuple[Rule, ...] = ()
-    """The rules that it will make, with the protocol that they shall have where we fill in."""
+    """The rules that it will make."""

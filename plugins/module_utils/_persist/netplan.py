@@ -60,19 +60,23 @@ def configure(
     left: list[tuple[str, t.Any]] = []
     changed: dict[str, tuple[Definition, entries.Entry]] = {}
     conflicts: list[str] = []
+    hooks: dict[str, tuple[tuple[str, t.Any], ...]] = {}
     for name in sorted({*previous, *wanted}):
         nic = wanted.get(name)
         found = _definition(name, foreign, state) if nic is not None else None
         entry: entries.Entry = {}
         if nic is not None and found is not None:
-            said = entries.definition(nic, _networkd(name, state), _has(found))
+            said = entries.definition(nic, _networkd(name, state), _has(found, _networkd(name, state)))
             entry, unexpressed = said
             left += unexpressed
-            conflicts += _conflicts(name, entry, found, on_conflict)
+            if not _networkd(name, state):
+                hooks[name] = unexpressed
+            conflicts += _conflicts(name, entry, found, on_conflict, _networkd(name, state))
             changed[name] = (found, entry)
         document = {"network": {"version": 2, found.section: {found.identity: entry}}} if found and entry else None
         text = f"{_HEADER}{json.dumps(document, indent=2)}\n" if document else None
         wished = {path_of(name): FileState(text, 0o600)}
+        wished.update(_hook(name, hooks, state))
         wished.update(_drop_ins(name, nic, found, ours.get(path_of(name)), state))
         for path, file in wished.items():
             held = read_file(path, root)
@@ -86,10 +90,9 @@ def configure(
     if not files:
         return Configuration(kept=tuple(kept), watched=watched, unexpressed=tuple(left), rule_protocol=_RULE_PROTOCOL)
     _compare(texts, files, changed, ours, root)
-    names = [name for name in sorted({*previous, *wanted}) if name in state.links]
-    commands = _commands(names, changed, state)
+    activate, restore = _commands(previous, wanted, changed, state), _commands(wanted, previous, changed, state)
     return Configuration(
-        files, commands, commands, tuple(left), watched=watched, kept=tuple(kept), rule_protocol=_RULE_PROTOCOL
+        files, activate, restore, tuple(left), watched=watched, kept=tuple(kept), rule_protocol=_RULE_PROTOCOL
     )
 
 
@@ -118,16 +121,16 @@ def _definition(name: str, foreign: t.Mapping[str, Definition], state: State) ->
     return one
 
 
-def _has(found: Definition) -> t.Callable[[str, t.Any], bool]:
+def _has(found: Definition, networkd: bool) -> t.Callable[[str, t.Any], bool]:
     def has(name: str, entry: t.Any) -> bool:
-        wanted = entries.content(name, entry)
-        return any(entries.content(name, one.value) == wanted for one in found.values.get(name, ()))
+        wanted = entries.content(name, entry, networkd)
+        return any(entries.content(name, one.value, networkd) == wanted for one in found.values.get(name, ()))
 
     return has
 
 
-def _conflicts(name: str, entry: entries.Entry, found: Definition, on_conflict: str) -> t.Iterator[str]:
-    for key, value, told in _contraries(entry, found):
+def _conflicts(name: str, entry: entries.Entry, found: Definition, on_conflict: str, networkd: bool) -> t.Iterator[str]:
+    for key, value, told in _contraries(entry, found, networkd):
         ways = f"take {told.key} out of {told.file}"
         if not isinstance(value, (list, dict)) and told.file.rpartition("/")[2] < path_of(name).rpartition("/")[2]:
             if on_conflict == "replace":
@@ -139,16 +142,18 @@ def _conflicts(name: str, entry: entries.Entry, found: Definition, on_conflict: 
         )
 
 
-def _contraries(entry: entries.Entry, found: Definition, above: str = "") -> t.Iterator[tuple[str, t.Any, Listed]]:
+def _contraries(
+    entry: entries.Entry, found: Definition, networkd: bool, above: str = ""
+) -> t.Iterator[tuple[str, t.Any, Listed]]:
     for key, value in entry.items():
         name = above + key
         if name in ("routes", "routing-policy"):
             for one in value:
-                other = entries.contrary(name, one, found.values.get(name, ()))
+                other = entries.contrary(name, one, found.values.get(name, ()), networkd)
                 if other is not None:
                     yield name, one, other
         elif isinstance(value, dict):
-            yield from _contraries(value, found, f"{name}.")
+            yield from _contraries(value, found, networkd, f"{name}.")
         elif isinstance(value, list):
             # Of servers the order counts, and ours would only be appended.
             others = found.values.get(name, []) if above == "nameservers." else []
@@ -179,6 +184,15 @@ def _drop_ins(
     }
 
 
+def _hook(name: str, hooks: t.Mapping[str, tuple[tuple[str, t.Any], ...]], state: State) -> dict[str, FileState]:
+    """NetworkManager's dispatcher script for what netplan has no words for: made again after a lease or a reapply."""
+    if _networkd(name, state):
+        return {}
+    from ansible_collections.kubenode.network.plugins.module_utils._persist import networkmanager_commands as nm
+
+    return {nm.hook_path(name): FileState(nm.hook(name, hooks.get(name, ())), 0o755)}
+
+
 def _compare(
     texts: t.Mapping[str, str],
     files: t.Mapping[str, FileState],
@@ -202,6 +216,13 @@ def _compare(
     identities = [found.identity for found, _entry in changed.values()]
     settings = {one for _found, entry in changed.values() for key in entry for one in _SETTINGS.get(key, ())}
     before, then = netplan_render.render(plain), netplan_render.render(after)
+    for definition, entry in changed.values():
+        lost = netplan_render.dropped(before, then, definition.identity, entry)
+        if lost:
+            raise StateError(
+                f"netplan does not render all that was written for {definition.identity}: {', '.join(lost)}: its "
+                "version does not know them. Leave them out, or say persist: false"
+            )
     found = netplan_render.strange(before, then, identities, settings)
     if found:
         raise StateError(
@@ -212,14 +233,23 @@ def _compare(
 
 
 def _commands(
-    names: t.Sequence[str], changed: t.Mapping[str, tuple[Definition, entries.Entry]], state: State
+    previous: t.Mapping[str, Nic],
+    wanted: t.Mapping[str, Nic],
+    changed: t.Mapping[str, tuple[Definition, entries.Entry]],
+    state: State,
 ) -> tuple[Command, ...]:
+    names = [name for name in sorted({*previous, *wanted}) if name in state.links]
     commands: list[Command] = [_GENERATE]
     if any(_networkd(name, state) for name in names):
         commands.append(("systemctl", "restart", "systemd-networkd.service"))
-    for name in names:
-        if not _networkd(name, state):
-            identity = changed[name][0].identity if name in changed else name
-            profile = f"/run/NetworkManager/system-connections/netplan-{identity}.nmconnection"
-            commands += [("nmcli", "connection", "load", profile), ("nmcli", "device", "reapply", name)]
+    others = [name for name in names if not _networkd(name, state)]
+    if others:
+        from ansible_collections.kubenode.network.plugins.module_utils._persist import networkmanager_commands as nm
+
+        identities = [changed[name][0].identity if name in changed else name for name in others]
+        folder = "/run/NetworkManager/system-connections"
+        commands.append(nm.load(f"{folder}/netplan-{identity}.nmconnection" for identity in identities))
+        for name in others:
+            commands.append(nm.reapply(name))
+            commands += nm.settle(previous.get(name, Nic(name)), wanted.get(name, Nic(name)))
     return tuple(commands)

@@ -39,6 +39,17 @@ class Profile(t.NamedTuple):
         return self.document.flag(".nmmeta", "nm-generated")
 
     @property
+    def external(self) -> bool:
+        """Made up from what was found on a NIC: "connected (externally)"."""
+        volatile = self.generated and self.document.flag(".nmmeta", "volatile")
+        return volatile or self.document.flag(".nmmeta", "external")
+
+    @property
+    def bound(self) -> str:
+        """The name of the NIC that it is for, where it says one."""
+        return self.document.text_of("connection", "interface-name")
+
+    @property
     def writable(self) -> bool:
         return self.path.startswith(f"{ETC}/") or (self.path.startswith(f"{_RUN}/") and not self.generated)
 
@@ -124,9 +135,8 @@ def _waiting(name: str, link: Link | None, found: t.Sequence[Profile]) -> list[P
     for profile in found:
         if profile.generated or profile.path.startswith(f"{_RUN}/"):
             continue
-        bound = profile.document.text_of("connection", "interface-name")
         mac = _mac(profile.document)
-        if (bound == name or (not bound and mac in macs and mac)) and (not mac or not macs or mac in macs):
+        if (profile.bound == name or (not profile.bound and mac in macs)) and (not mac or not macs or mac in macs):
             mine.append(profile)
     if len(mine) > 1:
         names = ", ".join(f"{_id(profile)} ({profile.path})" for profile in mine)
@@ -147,8 +157,11 @@ def _check(name: str, profile: Profile) -> None:
             f"interface {name}: its profile {_id(profile)} ({profile.path}) makes it a port of {port_of}: expected a "
             f"NIC of its own. Declare addresses and routes for {port_of}"
         )
-    bound = document.text_of("connection", "interface-name") or _mac(document)
-    if not bound and profile.document.text_of("connection", "type") in ("ethernet", "802-3-ethernet", ""):
+    if not (profile.bound or _mac(document)) and profile.document.text_of("connection", "type") in (
+        "ethernet",
+        "802-3-ethernet",
+        "",
+    ):
         raise StateError(
             f"interface {name}: its profile {_id(profile)} ({profile.path}) is not bound to one NIC, so that its "
             "addresses and routes could come up on another one: expected interface-name or mac-address in it. Give "

@@ -172,6 +172,11 @@ class Lock:
         self._seconds = seconds
         self._handle = -1
 
+    @property
+    def handle(self) -> int:
+        """The file descriptor that holds it; a child that keeps it open keeps the lock."""
+        return self._handle
+
     def __enter__(self) -> Lock:
         path = path_of("lock", self._root)
         try:

@@ -67,6 +67,18 @@ class Form(t.NamedTuple):
 OPTIONS = Form()
 
 
+class About(t.NamedTuple):
+    """Whose run it is, for the journal of its transaction."""
+
+    module: str = ""
+    owner: str | None = None
+    run: str = ""
+    """The controller's name for the run; a second execution with the same name asks for the answer again."""
+
+
+NOBODY = About()
+
+
 def run_module(
     module: AnsibleModule, build: t.Callable[[dict[str, t.Any]], Desired], extra: dict[str, t.Any] | None = None
 ) -> t.NoReturn:
@@ -81,7 +93,12 @@ def run_module(
         options = options_of(params)
         # Core offers no other way to learn of --diff.
         diff = module._diff  # noqa: SLF001
-        result = execute(build(params), options, module.check_mode, form=Form(diff, "desired_state" in params))
+        form = Form(diff, "desired_state" in params)
+        about = About(module._name, params.get("owner"), os.environ.get("KUBENODE_NETWORK_RUN", ""))  # noqa: SLF001
+        desired = build(params)
+        result = _once_more(about, options, module.check_mode) or execute(
+            desired, options, module.check_mode, form=form, about=about
+        )
     except StateError as error:
         for warning in error.details.pop("warnings", ()):
             module.warn(warning)
@@ -96,34 +113,72 @@ def run_module(
 
 
 def execute(
-    desired: Desired, options: Options = DEFAULTS, check_mode: bool = False, root: str = "/", form: Form = OPTIONS
-) -> dict[str, t.Any]:
+    desired: Desired, options: Options = DEFAULTS, check_mode: bool = False, root: str = "/", form: Form = OPTIONS,
+    about: About = NOBODY,
+) -> dict[str, t.Any]:  # fmt: skip
     """The result of a run: ``changed``, ``before``, ``after``, ``plan``, ``warnings`` and, with paths, ``evidence``.
 
-    Files are below ``root``; the kernel is that of the process's network namespace. Raises StateError; its details
-    have ``rolled_back`` where something had been changed.
+    Files are below ``root``; the kernel is that of the process's network namespace. Where the controller is to confirm
+    a change the result has ``transaction``, and the change is yet to be made, by a process of its own. Raises
+    StateError; its details have ``rolled_back`` where something had been changed.
     """
     collecting = gc.isenabled()
     gc.disable()
     try:
         if check_mode:
             return _run(desired, options, True, root, form)
-        with records.Lock(root):
-            return _run(desired, options, False, root, form)
+        with records.Lock(root) as lock:
+            warnings = _clear_way(options, root)
+            try:
+                result = _run(desired, options, False, root, form, about, lock)
+            except StateError as error:
+                error.details["warnings"] = [*warnings, *error.details.get("warnings", ())]
+                raise
+            result["warnings"] = [*warnings, *result["warnings"]]
+            return result
     finally:
         if collecting:
             gc.enable()
 
 
-def _run(desired: Desired, options: Options, check_mode: bool, root: str, form: Form) -> dict[str, t.Any]:
-    owned = records.load(root)
-    need = needs(desired, owned, root)
-    state = observe(need, root)
-    keys = sysctls(desired, owned, state.links)
+def _clear_way(options: Options, root: str) -> list[str]:
+    """Undo what dead transactions left; raise for one that is open and is not the one to join."""
+    if not os.path.isdir(records.path_of("transactions", root)) and not options.confirm.checkpoint:
+        return []
+    from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import standing
+
+    return standing.clear_way(options.confirm.checkpoint, root)
+
+
+def _once_more(about: About, options: Options, check_mode: bool) -> dict[str, t.Any] | None:
+    """The answer of a run that was executed here before and whose answer was lost; None for any other."""
+    if check_mode or not about.run or not os.path.isdir(records.path_of("transactions")):
+        return None
+    from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import standing
+
+    return standing.once_more(about.run, options.confirm.by)
+
+
+def _run(
+    desired: Desired, options: Options, check_mode: bool, root: str, form: Form, about: About = NOBODY,
+    lock: records.Lock | None = None,
+) -> dict[str, t.Any]:  # fmt: skip
+    owned = known = records.load(root)
+    if desired.absent is not None:
+        from ansible_collections.kubenode.network.plugins.module_utils._state import removal
+
+        desired, known = removal.spell_out(desired, owned)
+        need = removal.need_for(desired, known, needs(desired, known, root))
+        state = observe(need, root)
+        desired, known = removal.with_marked(desired, known, state)
+    else:
+        need = needs(desired, owned, root)
+        state = observe(need, root)
+    keys = sysctls(desired, known, state.links)
     if keys:
         need = need._replace(sysctls=keys)
         state = state._replace(sysctls=read_sysctls(keys, root))
-    target, plan, state = _plan(desired, options, state, owned, need, root)
+    target, plan, state = _plan(desired, options, state, known, need, root)
     result: dict[str, t.Any] = {
         "changed": bool(plan.changes),
         "runtime": any(change.kind not in ("file", "activate") for change in plan.changes),
@@ -133,12 +188,23 @@ def _run(desired: Desired, options: Options, check_mode: bool, root: str, form: 
     if plan.changes:
         _show(result, plan, state, form)
         if not check_mode:
-            try:
+
+            def carry_out() -> None:
                 _carry_out(result, desired, target, plan, state, owned, need, root)
+
+            try:
+                if options.confirm.by == "none":
+                    carry_out()
+                    result.update(confirmed_by="none", rolled_back=False)
+                else:
+                    from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.change import make
+
+                    result = make(result, carry_out, plan, owned, state, options.confirm, about, lock, root)
             except StateError as error:
                 error.details.setdefault("plan", result["plan"])
                 error.details.setdefault("warnings", result["warnings"])
                 raise
+            _leave(desired, plan, root)
         elif desired.paths:
             result["evidence"] = []
             result["warnings"].append(
@@ -147,9 +213,18 @@ def _run(desired: Desired, options: Options, check_mode: bool, root: str, form: 
         return result
     if not check_mode:
         _record(plan.owned, owned, root)
+        _leave(desired, plan, root)
     if desired.paths:
         result["evidence"] = _ask(desired, state)
     return result
+
+
+def _leave(desired: Desired, plan: Plan, root: str) -> None:
+    """Where all was taken back, nothing of ours stays behind."""
+    if desired.absent is not None and not plan.owned:
+        from ansible_collections.kubenode.network.plugins.module_utils._state.removal import forget
+
+        forget(root)
 
 
 def _plan(
@@ -160,6 +235,10 @@ def _plan(
     from ansible_collections.kubenode.network.plugins.module_utils._state.resolve import resolve
 
     target = resolve(desired, state, owned)._replace(persist=options.persist)
+    if desired.absent is not None:
+        from ansible_collections.kubenode.network.plugins.module_utils._state import removal
+
+        target = removal.complete(desired, target, owned, state)._replace(persist=True)
     cidrs = desired.cluster_cidrs
     if os.path.isdir(os.path.join(root, "etc/cni/net.d")):
         from ansible_collections.kubenode.network.plugins.module_utils._state.cni_files import pod_cidrs
@@ -173,6 +252,12 @@ def _plan(
         from ansible_collections.kubenode.network.plugins.module_utils._persist.configure import configured
 
         made, state = configured(state, target, made, owned, options.on_conflict, options.networkd_keep_foreign, root)
+    if desired.absent is not None:
+        made = made._replace(owned=removal.released(desired, made.owned))
+    elif made.changes:
+        from ansible_collections.kubenode.network.plugins.module_utils._state.removal import remember
+
+        made = made._replace(owned=remember(made.changes, made.owned))
     return target, made, state
 
 

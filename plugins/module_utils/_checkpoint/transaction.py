@@ -1,0 +1,377 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A change that goes back by itself unless it is confirmed: opened before anything is touched, then kept or undone.
+
+All of it runs on the node. The way back itself is shell (``shell.py``, ``script.py``), as whatever is to be undone may
+have killed us.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import time
+import typing as t
+import uuid
+
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import store, watchdog
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.script import Step, undo_of
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.shell import undo_script
+from ansible_collections.kubenode.network.plugins.module_utils._state.files import below, read_file
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import Plan, State, StateError
+from ansible_collections.kubenode.network.plugins.module_utils._state.owned import FOLDER, path_of
+
+Result = dict[str, t.Any]
+# The node's own decision comes before the watchdog's, since it knows the reason.
+_MARGIN = 1.0
+_UNDO_SECONDS = 120.0
+_POLL = 0.05
+# Room for the way back on a disk that is full by then.
+_RESERVE = 65536
+
+
+class Run(t.NamedTuple):
+    """One run's part of a transaction."""
+
+    transaction: store.Transaction
+    number: str
+    joined: bool
+    """Whether it belongs to a checkpoint, which decides about it."""
+
+    def file(self, *names: str) -> str:
+        return self.transaction.file("steps", self.number, *names)
+
+    @property
+    def id(self) -> str:
+        return f"{self.transaction.id}.{self.number}" if self.joined else self.transaction.id
+
+
+# --- opening ---------------------------------------------------------------------------------------------------------
+
+
+def open_change(
+    plan: Plan, before: State, seconds: int, about: Result, probes: Result, checkpoint: str | None, root: str = "/"
+) -> Run:
+    """Write the way back of a plan to the disk and arm the watchdog; or put it on the stack of a checkpoint.
+
+    ``about`` tells people of the run (``module``, ``owner``, ``plan``, ``confirm``, ``run``). Raises StateError; then
+    nothing has been changed.
+    """
+    step = Step(root, _owner_of)
+    # Records first, as they are undone first: a run in between sees none that are wrong.
+    records = f"{FOLDER}/owned.json"
+    step.file(records, read_file(records, root), None)
+    written = [change.name for change in plan.changes if change.kind == "file"]
+    undo_of(step, plan.changes, before, _missing_folders(written, root))
+    files = step.finish(f"Undoes: {about['module']}")
+    size = sum(len(content) for name, content in files.items() if name.startswith("files/"))
+    files["reserve"] = bytes(size + _RESERVE)
+    files["step.json"] = _json({**about, "started": _now(), "probes": probes})
+    if checkpoint is not None:
+        transaction, _number = store.find(checkpoint, root)
+        return join(transaction, files, bool(written))
+    return start(store.CHANGE, files, seconds, about, bool(written), root)
+
+
+def start(kind: str, files: dict[str, bytes], seconds: int, about: Result, boots: bool, root: str = "/") -> Run:
+    """Open a transaction whose first step has these files; ``boots``: files are to be put back after a restart."""
+    store.clean(root)
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    transaction = store.Transaction(f"{stamp}-{uuid.uuid4().hex[:6]}", root)
+    folder = path_of(store.NAME, root)
+    making = os.path.join(folder, f".{transaction.id}")
+    boot, network = store.boot(), store.network()
+    journal = {
+        "kind": kind, "module": about.get("module"), "owner": about.get("owner"), "started": _now(),
+        "rollback_timeout": seconds, "boot": boot, "network": network,
+    }  # fmt: skip
+    try:
+        os.makedirs(folder, 0o700, exist_ok=True)
+        os.makedirs(os.path.join(making, "steps"), 0o700)
+        _write_all(os.path.join(making, "steps", "01"), files)
+        store.write(os.path.join(making, "undo.sh"), undo_script(boot, network))
+        store.write(os.path.join(making, "journal.json"), _json(journal))
+        store.write(os.path.join(making, "deadline"), f"{int(store.uptime()) + seconds}\n")
+        store.write(os.path.join(making, store.OPEN), "")
+        store.sync_folder(making)
+        os.rename(making, transaction.path)
+        store.sync_folder(folder)
+    except OSError as error:
+        shutil.rmtree(making, ignore_errors=True)
+        raise _cannot(transaction.path, error) from None
+    try:
+        if boots:
+            watchdog.add_boot_unit(transaction)
+        watchdog.arm(transaction, seconds)
+    except (OSError, StateError) as error:
+        transaction.claim(store.OPEN, store.ROLLED_BACK)
+        watchdog.disarm(transaction)
+        shutil.rmtree(transaction.path, ignore_errors=True)
+        raise error if isinstance(error, StateError) else _cannot(transaction.path, error) from None
+    return Run(transaction, "01", False)
+
+
+def join(transaction: store.Transaction, files: dict[str, bytes], boots: bool) -> Run:
+    """Put one more step on an open checkpoint."""
+    if transaction.state() != store.OPEN or transaction.journal().get("kind") != store.CHECKPOINT:
+        raise StateError(
+            f"checkpoint {transaction.id} is not open (it is {transaction.state().replace('-', ' ') or 'gone'}); "
+            f"expected the id of one that network_checkpoint has created and that is neither kept nor undone yet"
+        )
+    number = f"{len(transaction.steps()) + 1:02d}"
+    making = transaction.file("steps", f".{number}")
+    shutil.rmtree(making, ignore_errors=True)
+    try:
+        _write_all(making, files)
+        if boots and not os.path.exists(transaction.file("boot-unit")):
+            watchdog.add_boot_unit(transaction)
+        os.rename(making, transaction.file("steps", number))
+        store.sync_folder(transaction.file("steps"))
+    except OSError as error:
+        shutil.rmtree(making, ignore_errors=True)
+        raise _cannot(making, error) from None
+    return Run(transaction, number, True)
+
+
+def _write_all(folder: str, files: dict[str, bytes]) -> None:
+    os.makedirs(folder, 0o700)
+    if any(name.startswith("files/") for name in files):
+        os.mkdir(os.path.join(folder, "files"), 0o700)
+        _fill(folder, {name: raw for name, raw in files.items() if name.startswith("files/")})
+        store.sync_folder(os.path.join(folder, "files"))
+    _fill(folder, {name: raw for name, raw in files.items() if not name.startswith("files/")})
+    store.sync_folder(folder)
+
+
+def _fill(folder: str, files: dict[str, bytes]) -> None:
+    for name, raw in files.items():
+        store.write(os.path.join(folder, name), raw)
+
+
+def _missing_folders(paths: t.Iterable[str], root: str) -> list[str]:
+    found: dict[str, None] = {}
+    for path in paths:
+        folder = os.path.dirname(path)
+        while folder not in ("", "/") and not os.path.isdir(below(folder, root)):
+            found[folder] = None
+            folder = os.path.dirname(folder)
+    return sorted(found, key=len, reverse=True)
+
+
+def _owner_of(path: str) -> str:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return "0:0"
+    return f"{status.st_uid}:{status.st_gid}"
+
+
+def _cannot(path: str, error: OSError) -> StateError:
+    return StateError(
+        f"{path}: the way back cannot be written ({error.strerror}), so nothing was changed; make room or repair the "
+        f"file system, or use confirm: none to change the node without a way back"
+    )
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def _json(value: t.Any) -> bytes:
+    return json.dumps(value, default=str).encode("utf-8", "surrogateescape")
+
+
+# --- carrying out ----------------------------------------------------------------------------------------------------
+
+
+def work(run: Run, result: Result, carry_out: t.Callable[[], None]) -> None:
+    """Make the change and write down how it went; one that fails has been undone when this returns."""
+    try:
+        carry_out()
+        outcome: Result = {"result": result}
+    except StateError as error:
+        outcome = {"error": error.message, "details": error.details}
+    except Exception as error:  # noqa: BLE001 # It has to be told by another process.
+        import traceback
+
+        outcome = {"error": f"{type(error).__name__}: {error}", "details": {"exception": traceback.format_exc()}}
+    failed = "error" in outcome
+    undone = failed and outcome["details"].setdefault("rolled_back", True)
+    if undone:
+        store.write(run.file("undone"), "")
+    store.write(run.file("outcome.json"), _json(outcome), whole=True)
+    with contextlib.suppress(OSError):
+        os.unlink(run.file("worker"))
+    if not failed or run.joined:
+        return
+    if undone and run.transaction.claim(store.OPEN, store.ROLLED_BACK):
+        watchdog.disarm(run.transaction)
+    else:
+        # What we could not put back the shell may; and it may have begun already.
+        roll_back(run.transaction)
+
+
+def settle(run: Run, by: str) -> Result:
+    """Keep the change of a run that has its outcome if the probes pass, else undo it; the module's result.
+
+    Again with the same answer for what was kept already. Raises StateError with ``rolled_back`` in its details.
+    """
+    transaction = run.transaction
+    outcome = _await_outcome(run)
+    state = transaction.state()
+    if state in (store.ROLLING_BACK, store.ROLLED_BACK) or outcome is None or "error" in outcome:
+        raise _gone(run, outcome)
+    result: Result = {**outcome["result"], "rolled_back": False}
+    if not run.joined:
+        # Of a part of a checkpoint nobody knows yet whether it is kept.
+        result["confirmed_by"] = by
+    if state == store.COMMITTED:
+        return result
+    baseline = transaction.step(run.number).get("probes")
+    if baseline:
+        result["probes"] = _probed(run, baseline, outcome)
+    if not run.joined:
+        keep(run, outcome)
+    return result
+
+
+def _probed(run: Run, baseline: Result, outcome: Result) -> list[Result]:
+    from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import probes
+
+    left = run.transaction.seconds_left() - _MARGIN
+    try:
+        return probes.run(baseline, time.monotonic() + max(0.0, left))
+    except StateError as error:
+        if run.joined:
+            raise StateError(
+                f"{error.message}. The change is still there: checkpoint {run.transaction.id} decides about it, roll "
+                f"it back with network_checkpoint", rolled_back=False, **error.details,
+            ) from None  # fmt: skip
+        problems = roll_back(run.transaction)
+        raise _undone(error.message, problems, {**outcome["result"], **error.details}) from None
+
+
+def keep(run: Run, outcome: Result | None = None) -> None:
+    """Commit the transaction of a run. Raises StateError where the watchdog was faster."""
+    transaction = run.transaction
+    if transaction.claim(store.OPEN, store.COMMITTED):
+        watchdog.disarm(transaction)
+        for number in transaction.steps():
+            with contextlib.suppress(OSError):
+                os.unlink(transaction.file("steps", number, "reserve"))
+        return
+    if transaction.state() != store.COMMITTED:
+        raise _gone(run, outcome)
+
+
+def _await_outcome(run: Run) -> Result | None:
+    """How a run went, once that is known; None where its process died before it could say."""
+    transaction = run.transaction
+    while True:
+        # In this order: whoever ends a run has written its outcome before.
+        state = transaction.state()
+        working = store.alive(run.file("worker"))
+        outcome: Result | None = transaction.step(run.number)["outcome"]
+        if outcome is not None or state != store.OPEN or not working:
+            if outcome is not None and "error" in outcome and not run.joined and state == store.OPEN:
+                # It is about to tell the watchdog.
+                time.sleep(_POLL)
+                if transaction.seconds_left() > -_UNDO_SECONDS:
+                    continue
+            return outcome
+        time.sleep(_POLL)
+
+
+def _gone(run: Run, outcome: Result | None) -> StateError:
+    """The error for a change that was not kept, once the node is through with its way back."""
+    transaction = run.transaction
+    died = outcome is None
+    if run.joined and transaction.state() == store.OPEN:
+        if outcome is not None:
+            return StateError(outcome["error"], **outcome["details"])
+        return StateError(
+            f"the run died before it was through; checkpoint {transaction.id} decides about what it did: roll it back "
+            f"with network_checkpoint", rolled_back=False,
+        )  # fmt: skip
+    problems = roll_back(transaction) if transaction.state() != store.ROLLED_BACK else transaction.problems()
+    if outcome is not None and "error" in outcome:
+        return StateError(outcome["error"], **{**outcome["details"], "rolled_back": not problems})
+    reason = "; ".join(transaction.messages()) or (
+        "the process that made the change died before it was through" if died else "it was rolled back before"
+    )
+    return _undone(reason, problems, outcome["result"] if outcome else {})
+
+
+def _undone(reason: str, problems: t.Sequence[str], result: Result) -> StateError:
+    shown = ("plan", "before", "after", "diff", "probes", "evidence")
+    details: Result = {name: result[name] for name in shown if name in result}
+    details["rolled_back"] = not problems
+    reason = reason.rstrip(".")
+    if not problems:
+        return StateError(f"{reason}. Everything that this run had done has been undone.", **details)
+    details["left"] = list(problems)
+    left = "; ".join(problems)
+    return StateError(
+        f"{reason}. The way back did not work out, this is left to be put right by hand: {left}", **details
+    )
+
+
+# --- going back ------------------------------------------------------------------------------------------------------
+
+
+def roll_back(transaction: store.Transaction) -> list[str]:
+    """Undo a transaction, or wait until whoever has begun it is through; what could not be put right.
+
+    Raises StateError where it was opened in another network namespace, or the way back does not end.
+    """
+    mode = "boot" if transaction.of_earlier_boot() else "now"
+    deadline = time.monotonic() + _UNDO_SECONDS
+    while transaction.state() in (store.OPEN, store.ROLLING_BACK):
+        if transaction.state() == store.ROLLING_BACK:
+            if store.alive(transaction.file("undoing")) and mode != "boot":
+                if time.monotonic() > deadline:
+                    raise StateError(
+                        f"{transaction.path}: the way back is not through after {_UNDO_SECONDS:.0f} s; look at what "
+                        f"its process does"
+                    )
+                time.sleep(_POLL)
+                continue
+            mode = "boot" if mode == "boot" else "resume"
+        _undo(transaction, mode)
+        if time.monotonic() > deadline:
+            raise StateError(f"{transaction.path}: 'sh undo.sh' does not come to its end; run it by hand")
+    watchdog.disarm(transaction)
+    return transaction.problems()
+
+
+def _undo(transaction: store.Transaction, mode: str) -> None:
+    argv = ["/bin/sh", transaction.file("undo.sh"), mode]
+    try:
+        # In a session of its own: the connection that asked for it may break meanwhile.
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_UNDO_SECONDS, check=False,
+            start_new_session=True, encoding="utf-8", errors="replace",
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise StateError(f"{' '.join(argv)}: {error}") from None
+    if done.returncode == 2:
+        raise StateError(
+            f"{transaction.id}: {done.stderr.strip()}; run this where the transaction was opened, or restart the node"
+        )
+    if done.returncode not in (0, 1):
+        raise StateError(f"{' '.join(argv)}: ended with {done.returncode}: {done.stderr.strip()}")
+    if done.returncode == 1:
+        time.sleep(_POLL)
+
+
+def answer(run: Run) -> Result:
+    """What the first execution of a run with ``confirm: controller`` returns beside its plan."""
+    return {
+        "id": run.id,
+        "seconds_left": max(0, int(run.transaction.seconds_left())),
+        "rollback_timeout": run.transaction.journal().get("rollback_timeout"),
+    }
