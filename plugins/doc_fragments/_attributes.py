@@ -67,3 +67,28 @@ attributes:
     support: full
     platforms: linux
 """
+
+    CHECKPOINT = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+    details:
+      - No checkpoint is made in check mode, so later tasks of it have no id to name.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff
+      mode.
+    support: none
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: partial
+    details:
+      - Creating makes a further checkpoint, and extending counts anew. Committing, rolling back and listing change
+        nothing the second time.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: linux
+"""

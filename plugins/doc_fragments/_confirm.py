@@ -156,3 +156,6 @@ options:
         description: What the answer to V(route_get) must be, as in M(kubenode.network.route_get_info).
         type: dict
 """
+
+    # The same options where nothing else of this fragment is there.
+    PROBES = "options:\n" + DOCUMENTATION[DOCUMENTATION.index("  probes:\n") :]

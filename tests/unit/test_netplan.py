@@ -23,6 +23,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._persist import (
     netplan_entries,
     netplan_files,
     netplan_render,
+    networkd,
 )
 from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import (
     Configuration,
@@ -124,11 +125,10 @@ def _no_generator(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_nic_is_said_once_and_taken_back_whole(tmp_path: pathlib.Path) -> None:
     node = Node(tmp_path)
     made = node.run(WHOLE)
-    assert set(made.files) == {OURS}
+    assert set(made.files) == {OURS, networkd.NODE_PATH}
     assert made.files[OURS].mode == 0o600
-    assert made.activate == made.restore == (
-        ("netplan", "generate"), ("systemctl", "restart", "systemd-networkd.service"),
-    )  # fmt: skip
+    assert made.activate == made.restore == (("netplan", "generate"), *networkd.RESTART)
+    assert made.ready[0][0] == "/run/systemd/netif/links/3"
     assert made.unexpressed == ()
     assert node.entry() == {
         "addresses": ["10.60.2.77/24", "fd60:2::77/64"],
@@ -146,9 +146,9 @@ def test_a_nic_is_said_once_and_taken_back_whole(tmp_path: pathlib.Path) -> None
     }
     again = node.run(WHOLE)
     assert (again.files, again.activate) == ({}, ())
-    assert again.kept == (OURS,)
+    assert again.kept == (OURS, networkd.NODE_PATH)
     assert {CLOUD, "/etc/netplan/"} <= set(again.watched)
-    assert node.run().files == {OURS: FileState(None, 0o600)}
+    assert set(node.run().files) == {OURS, networkd.NODE_PATH}
     assert node.run().files == {}
     assert (tmp_path / CLOUD[1:]).read_text() == CLOUD_TEXT
 
@@ -246,12 +246,12 @@ def test_a_nic_is_found_by_its_mac_address_under_its_definitions_name(tmp_path: 
 def test_what_of_a_lease_is_taken_stands_in_a_drop_in_of_networkd_per_family(tmp_path: pathlib.Path) -> None:
     node = Node(tmp_path)
     made = node.run(Nic("eth1", dhcp4=Dhcp(True, True, False, False), dhcp6=Dhcp(None, False, False, True, True)))
-    path = "/etc/systemd/network/10-netplan-eth1.network.d/90-kubenode.conf"
+    path = "/etc/systemd/network/10-netplan-eth1.network.d/90-kubenode-netplan.conf"
     assert (made.files[path].text or "").split("\n")[1:] == [
         "[DHCPv4]", "UseDNS=no", "UseGateway=no", "", "[IPv6AcceptRA]", "UseRoutePrefix=no", "UseGateway=no", "",
     ]  # fmt: skip
     assert node.entry() == {"dhcp4": True, "accept-ra": True}
-    assert set(node.run().files) == {path, OURS}
+    assert set(node.run().files) == {path, OURS, networkd.NODE_PATH}
 
 
 def test_networkmanager_gets_overrides_and_its_dispatcher_what_netplan_drops(tmp_path: pathlib.Path) -> None:

@@ -77,11 +77,32 @@ def open_change(
     return start(store.CHANGE, files, seconds, about, bool(written), root)
 
 
+def open_checkpoint(
+    paths: t.Iterable[str], commands: t.Iterable[str], seconds: int, about: Result, probes: Result, root: str = "/"
+) -> Run:
+    """A checkpoint of a user: undone, these files are what they are now, then these lines are given to the shell.
+
+    Raises StateError; then there is none.
+    """
+    step = Step(root, _owner_of)
+    records = f"{FOLDER}/owned.json"
+    for path in dict.fromkeys([records, *paths]):
+        step.file(path, read_file(path, root), None)
+    for command in commands:
+        step.command(["/bin/sh", "-c", command])
+    files = step.finish("Undoes: what was done since the checkpoint")
+    files["reserve"] = bytes(_RESERVE)
+    files["step.json"] = _json({**about, "started": _now(), "probes": probes})
+    return start(store.CHECKPOINT, files, seconds, about, True, root)
+
+
 def start(kind: str, files: dict[str, bytes], seconds: int, about: Result, boots: bool, root: str = "/") -> Run:
     """Open a transaction whose first step has these files; ``boots``: files are to be put back after a restart."""
     store.clean(root)
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    transaction = store.Transaction(f"{stamp}-{uuid.uuid4().hex[:6]}", root)
+    now = time.time()
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+    # In the order of their names they are in that of their time.
+    transaction = store.Transaction(f"{stamp}-{int(now % 1 * 1000):03d}{uuid.uuid4().hex[:4]}", root)
     folder = path_of(store.NAME, root)
     making = os.path.join(folder, f".{transaction.id}")
     boot, network = store.boot(), store.network()
@@ -91,7 +112,8 @@ def start(kind: str, files: dict[str, bytes], seconds: int, about: Result, boots
     }  # fmt: skip
     try:
         os.makedirs(folder, 0o700, exist_ok=True)
-        os.makedirs(os.path.join(making, "steps"), 0o700)
+        os.mkdir(making, 0o700)
+        os.mkdir(os.path.join(making, "steps"), 0o700)
         _write_all(os.path.join(making, "steps", "01"), files)
         store.write(os.path.join(making, "undo.sh"), undo_script(boot, network))
         store.write(os.path.join(making, "journal.json"), _json(journal))
@@ -225,7 +247,7 @@ def settle(run: Run, by: str) -> Result:
     state = transaction.state()
     if state in (store.ROLLING_BACK, store.ROLLED_BACK) or outcome is None or "error" in outcome:
         raise _gone(run, outcome)
-    result: Result = {**outcome["result"], "rolled_back": False}
+    result: Result = dict(outcome["result"])
     if not run.joined:
         # Of a part of a checkpoint nobody knows yet whether it is kept.
         result["confirmed_by"] = by
@@ -233,13 +255,17 @@ def settle(run: Run, by: str) -> Result:
         return result
     baseline = transaction.step(run.number).get("probes")
     if baseline:
-        result["probes"] = _probed(run, baseline, outcome)
+        result["probes"] = probed(run, baseline, outcome["result"])
     if not run.joined:
         keep(run, outcome)
     return result
 
 
-def _probed(run: Run, baseline: Result, outcome: Result) -> list[Result]:
+def probed(run: Run, baseline: Result, result: Result | None = None) -> list[Result]:
+    """The evidence that all passes that must; else the change, whose result so far is given, is undone.
+
+    Raises StateError then. A part of a checkpoint is left to that one.
+    """
     from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import probes
 
     left = run.transaction.seconds_left() - _MARGIN
@@ -252,7 +278,7 @@ def _probed(run: Run, baseline: Result, outcome: Result) -> list[Result]:
                 f"it back with network_checkpoint", rolled_back=False, **error.details,
             ) from None  # fmt: skip
         problems = roll_back(run.transaction)
-        raise _undone(error.message, problems, {**outcome["result"], **error.details}) from None
+        raise _undone(error.message, problems, {**(result or {}), **error.details}) from None
 
 
 def keep(run: Run, outcome: Result | None = None) -> None:
@@ -266,6 +292,18 @@ def keep(run: Run, outcome: Result | None = None) -> None:
         return
     if transaction.state() != store.COMMITTED:
         raise _gone(run, outcome)
+
+
+def await_members(transaction: store.Transaction) -> None:
+    """Wait until all runs that joined a checkpoint are through. Raises StateError for one that died half-way."""
+    for number in transaction.steps()[1:]:
+        run = Run(transaction, number, True)
+        if _await_outcome(run) is None and not os.path.exists(run.file("undone")):
+            module = transaction.step(number).get("module")
+            raise StateError(
+                f"a run of {module} that had joined the checkpoint {transaction.id} died before it was through, so the "
+                f"checkpoint cannot be kept; roll it back"
+            )
 
 
 def _await_outcome(run: Run) -> Result | None:

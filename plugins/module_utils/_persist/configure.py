@@ -99,7 +99,12 @@ def configured(
             activations.append(_activation(manager, found, work[manager], after))
         warnings += found.warnings
     records = _records(plan.owned, names, after, state, results, root)
-    made = Plan((*changes, *activations, *plan.changes), records, tuple(dict.fromkeys(warnings)))
+    gone = {change.before for change in plan.changes if change.kind == "route" and change.after is None}
+    drops = [
+        Change("route", text_of(route), route, None, reason="not taken of the lease")
+        for _manager, found in results for route in found.drops if route not in gone
+    ]  # fmt: skip
+    made = Plan((*changes, *activations, *plan.changes, *drops), records, tuple(dict.fromkeys(warnings)))
     return made, state
 
 
@@ -238,7 +243,7 @@ def _ask(
         return Configuration()
     # netplan is named with its renderer.
     backend = import_module(f"{_ROOM}.{_BACKENDS[manager.partition(' ')[0]]}")
-    if manager == NETWORKD:
+    if manager.partition(" (")[2].rstrip(")") == NETWORKD or manager == NETWORKD:
         found = backend.configure(previous, wanted, state, root, on_conflict, keep_foreign)
     else:
         found = backend.configure(previous, wanted, state, root, on_conflict)

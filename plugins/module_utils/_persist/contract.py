@@ -88,6 +88,8 @@ class Configuration(t.NamedTuple):
     """Our files that are as they shall be already."""
     ready: tuple[tuple[str, str], ...] = ()
     """(path, regular expression): a file that the manager writes, and what it says once the manager is through."""
+    drops: tuple[Route, ...] = ()
+    """Routes of a lease that are not to be taken any more, where the manager leaves those that it took before."""
     rule_protocol: int | None = None
     """The protocol of the rules that this manager makes: the plan and the records have it, and what we fill in."""
     route_protocol: int | None = None

@@ -21,7 +21,6 @@ from ansible_collections.kubenode.network.plugins.module_utils._persist import i
 from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import (
     Command,
     Configuration,
-    Dhcp,
     Nic,
 )
 from ansible_collections.kubenode.network.plugins.module_utils._persist.ifupdown_files import Interfaces, Option, Stanza
@@ -29,6 +28,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._resolver import 
 from ansible_collections.kubenode.network.plugins.module_utils._state import iproute2
 from ansible_collections.kubenode.network.plugins.module_utils._state.files import below, read_file
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import FileState, State, StateError
+from ansible_collections.kubenode.network.plugins.module_utils._state.system import systemd_runs_here
 
 FOLDER = "/etc/network/kubenode-network.d/"
 # No dot in the name: run-parts(8) passes others over.
@@ -62,6 +62,7 @@ def configure(
     left: list[tuple[str, t.Any]] = []
     activate: list[Command] = []
     restore: list[Command] = []
+    drops: list[Route] = []
     hook = _hook_lines(read_file(HOOK, root).text or "")
     for name in sorted({*previous, *wanted}):
         nic = wanted.get(name)
@@ -75,7 +76,9 @@ def configure(
             lines = _lease_lines(nic)
             if lines:
                 hook[name] = lines
-        back, there = _runtime(name, previous.get(name), nic, theirs, state, root)
+            if nic.dhcp4 is not None and not nic.dhcp4.gateway:
+                drops += _leased(name, state, root)
+        back, there = _runtime(name, previous.get(name), nic, theirs, root)
         restore += back
         activate += there
         _differs(files, kept, path_of(name), FileState(text), root)
@@ -85,9 +88,15 @@ def configure(
     if files:
         _include(files, found, root)
     watched = ("/etc/network/interfaces.d/", *(path for path in found.texts if not path.startswith(FOLDER)))
-    if not files:
-        activate, restore = [], []
-    return Configuration(files, tuple(activate), tuple(restore), tuple(left), watched=watched, kept=tuple(kept))
+    if activate and root == "/" and not systemd_runs_here():
+        raise StateError(
+            f"{', '.join(sorted({*previous, *wanted}))}: the servers of an interface are handed to resolvconf, but "
+            "this is not the node's own system (another node's /run is seen): expected systemd as process 1"
+        )
+    return Configuration(
+        files, tuple(activate) if files else (), tuple(restore) if files else (), tuple(left), watched=watched,
+        kept=tuple(kept), drops=tuple(drops),
+    )  # fmt: skip
 
 
 def stanza(nic: Nic, theirs: t.Sequence[Stanza], root: str) -> tuple[str | None, list[tuple[str, t.Any]]]:
@@ -306,16 +315,14 @@ def _hook_text(hook: t.Mapping[str, tuple[str, ...]]) -> str | None:
 
 
 def _runtime(
-    name: str, before: Nic | None, nic: Nic | None, theirs: t.Sequence[Stanza], state: State, root: str
+    name: str, before: Nic | None, nic: Nic | None, theirs: t.Sequence[Stanza], root: str
 ) -> tuple[list[Command], list[Command]]:
-    """(way back, way there) of what is no kernel object of the plan: the lease's default route, the NIC's servers."""
+    """(way back, way there) of what is no kernel object of the plan: the NIC's servers."""
     back: list[Command] = []
     there: list[Command] = []
-    old, new = (one.dhcp4 if one is not None else None for one in (before, nic))
-    if _takes_gateway(old) and not _takes_gateway(new):
-        for route in _leased(name, state, root):
-            there.append(("ip", *iproute2.delete("route", route)[0].split()))
-            back.append(("ip", *iproute2.add("route", route)[0].split()))
+    if nic is not None and nic.dhcp4 is not None and not nic.dhcp4.dns:
+        # What resolvconf has of the lease goes now; the hook keeps it from coming again.
+        there += [("resolvconf", "-d", record) for record in _records(name, root)]
     was, shall = (one.resolver if one is not None else None for one in (before, nic))
     if was != shall:
         family, dns = _family(nic or Nic(name), theirs)
@@ -330,16 +337,18 @@ def _runtime(
     return back, there
 
 
+def _records(name: str, root: str) -> list[str]:
+    """The records that resolvconf or openresolv has of a NIC's lease."""
+    places = ("/run/resolvconf/interface/", "/run/resolvconf/interfaces/")
+    return [f"{name}.dhclient" for place in places if os.path.exists(below(f"{place}{name}.dhclient", root))]
+
+
 def _hand_over(name: str, family: str, said: t.Mapping[str, str]) -> Command:
     """What ifup does with dns-* options, without ifup; without any of them resolvconf forgets the NIC's record."""
     if not any(said.values()):
         return ("resolvconf", "-d", f"{name}.{family}")
     variables = [f"IF_{option.upper().replace('-', '_')}={value}" for option, value in said.items() if value]
     return ("env", f"IFACE={name}", f"ADDRFAM={family}", "METHOD=manual", "MODE=start", *variables, _DNS_HOOKS[0])
-
-
-def _takes_gateway(dhcp: Dhcp | None) -> bool:
-    return dhcp is None or dhcp.gateway
 
 
 def _leased(name: str, state: State, root: str) -> list[Route]:

@@ -14,11 +14,12 @@ import json
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._persist import netplan_entries as entries
-from ansible_collections.kubenode.network.plugins.module_utils._persist import netplan_files, netplan_render
+from ansible_collections.kubenode.network.plugins.module_utils._persist import netplan_files, netplan_render, networkd
 from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import Command, Configuration, Nic
 from ansible_collections.kubenode.network.plugins.module_utils._persist.netplan_files import Definition, Listed
 from ansible_collections.kubenode.network.plugins.module_utils._state.files import read_file
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import FileState, State, StateError
+from ansible_collections.kubenode.network.plugins.module_utils._state.system import systemd_runs_here
 
 NETWORKD = "netplan (systemd-networkd)"
 
@@ -47,8 +48,9 @@ def path_of(name: str) -> str:
 
 
 def configure(
-    previous: t.Mapping[str, Nic], wanted: t.Mapping[str, Nic], state: State, root: str, on_conflict: str
-) -> Configuration:
+    previous: t.Mapping[str, Nic], wanted: t.Mapping[str, Nic], state: State, root: str, on_conflict: str,
+    keep_foreign: str = "auto",
+) -> Configuration:  # fmt: skip
     """See ``contract``. The generator is run in a scratch folder where something is to change."""
     texts = netplan_files.read(root)
     documents = netplan_files.parse(texts)
@@ -79,21 +81,44 @@ def configure(
         wished.update(_hook(name, hooks, state))
         wished.update(_drop_ins(name, nic, found, ours.get(path_of(name)), state))
         for path, file in wished.items():
-            held = read_file(path, root)
-            if held.text != file.text:
-                files[path] = file
-            elif file.text is not None:
-                kept.append(path)
+            _differs(files, kept, path, file, root)
     if conflicts:
         raise StateError("\n".join(conflicts))
-    watched = tuple(netplan_files.FOLDERS[1:]) + tuple(theirs)
+    watched = [*netplan_files.FOLDERS[1:], *theirs]
+    warnings: list[str] = []
+    ready: list[tuple[str, str]] = []
+    rules: int | None = None
+    names = sorted({*previous, *wanted})
+    if any(_networkd(name, state) for name in names):
+        # The daemon is the one of NICs without netplan, and is told the same of what others have.
+        needed = any(path not in files for path in ours) or any(file.text is not None for file in files.values())
+        for path, file in networkd.node_file(needed, keep_foreign, root, watched, warnings).items():
+            if needed or not networkd.has_files(root):
+                _differs(files, kept, path, file, root)
+        links = [state.links[name] for name in wanted if name in state.links]
+        ready += [(f"/run/systemd/netif/links/{link.index}", networkd.READY) for link in links]
+        rules = _RULE_PROTOCOL
+    answer = Configuration(
+        kept=tuple(kept), watched=tuple(dict.fromkeys(watched)), unexpressed=tuple(left), rule_protocol=rules,
+        warnings=tuple(warnings),
+    )  # fmt: skip
     if not files:
-        return Configuration(kept=tuple(kept), watched=watched, unexpressed=tuple(left), rule_protocol=_RULE_PROTOCOL)
+        return answer
     _compare(texts, files, changed, ours, root)
+    if root == "/" and not systemd_runs_here():
+        raise StateError(
+            f"{', '.join(names)}: netplan manages it, but systemd does not run on this very node (another node's /run "
+            "is seen), so what it renders for cannot be told: expected systemd as process 1"
+        )
     activate, restore = _commands(previous, wanted, changed, state), _commands(wanted, previous, changed, state)
-    return Configuration(
-        files, activate, restore, tuple(left), watched=watched, kept=tuple(kept), rule_protocol=_RULE_PROTOCOL
-    )
+    return answer._replace(files=files, activate=activate, restore=restore, ready=tuple(ready))
+
+
+def _differs(files: dict[str, FileState], kept: list[str], path: str, file: FileState, root: str) -> None:
+    if read_file(path, root).text != file.text:
+        files[path] = file
+    elif file.text is not None:
+        kept.append(path)
 
 
 def _networkd(name: str, state: State) -> bool:
@@ -178,7 +203,7 @@ def _drop_ins(
     if found is not None:
         paths[found.identity] = None
     text = entries.drop_in(nic) if nic is not None and _networkd(name, state) else None
-    folder = "/etc/systemd/network/10-netplan-{}.network.d/90-kubenode.conf"
+    folder = "/etc/systemd/network/10-netplan-{}.network.d/90-kubenode-netplan.conf"
     return {
         folder.format(identity): FileState(text if found and identity == found.identity else None) for identity in paths
     }
@@ -241,7 +266,7 @@ def _commands(
     names = [name for name in sorted({*previous, *wanted}) if name in state.links]
     commands: list[Command] = [_GENERATE]
     if any(_networkd(name, state) for name in names):
-        commands.append(("systemctl", "restart", "systemd-networkd.service"))
+        commands += networkd.RESTART
     others = [name for name in names if not _networkd(name, state)]
     if others:
         from ansible_collections.kubenode.network.plugins.module_utils._persist import networkmanager_commands as nm
@@ -249,7 +274,5 @@ def _commands(
         identities = [changed[name][0].identity if name in changed else name for name in others]
         folder = "/run/NetworkManager/system-connections"
         commands.append(nm.load(f"{folder}/netplan-{identity}.nmconnection" for identity in identities))
-        for name in others:
-            commands.append(nm.reapply(name))
-            commands += nm.settle(previous.get(name, Nic(name)), wanted.get(name, Nic(name)))
+        commands += [nm.reapply(name) for name in others]
     return tuple(commands)

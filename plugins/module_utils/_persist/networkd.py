@@ -36,12 +36,12 @@ _KEEP_TEXT = (
 )
 _UNIT = "systemd-networkd.service"
 # More than five starts in ten seconds are refused, which this forgets; a restart that failed may still have come back.
-_RESTART: tuple[Command, ...] = (
+RESTART: tuple[Command, ...] = (
     ("systemctl", "reset-failed", _UNIT),
     ("systemctl", "restart", _UNIT),
     ("systemctl", "is-active", "--quiet", _UNIT),
 )
-_READY = r"^ADMIN_STATE=(configured|failed|unmanaged|linger)$|^CARRIER_STATE=(no-carrier|off|missing)$"
+READY = r"^ADMIN_STATE=(configured|failed|unmanaged|linger)$|^CARRIER_STATE=(no-carrier|off|missing)$"
 _RTPROT_STATIC = 4
 
 
@@ -69,14 +69,14 @@ def configure(
             if text:
                 goal[path] = FileState(text)
             if name in state.links:
-                ready.append((f"/run/systemd/netif/links/{state.links[name].index}", _READY))
+                ready.append((f"/run/systemd/netif/links/{state.links[name].index}", READY))
         for path, nic_name in there.items():
             if nic_name == name and path not in goal:
                 goal[path] = FileState(None)
         files.update(goal)
     ours_left = {path for path in there if path not in files}
     ours_left.update(path for path, file in files.items() if file.text is not None and _is_ours(path))
-    files.update(_node(bool(ours_left), keep_foreign, root, watched, warnings))
+    files.update(node_file(bool(ours_left), keep_foreign, root, watched, warnings))
     changed = {path: file for path, file in files.items() if file.text != read_file(path, root).text}
     restart: tuple[Command, ...] = ()
     if changed and root == "/":
@@ -85,7 +85,7 @@ def configure(
                 f"{', '.join(sorted(wanted or previous))}: systemd-networkd manages it, but systemd does not run on "
                 "this very node (another node's /run is seen), so it cannot be restarted: expected systemd as process 1"
             )
-        restart = _RESTART
+        restart = RESTART
     return Configuration(
         files=changed,
         activate=restart,
@@ -112,6 +112,11 @@ class Base(t.NamedTuple):
     shared: bool
     """Whether the file applies to other NICs too."""
     watched: tuple[str, ...]
+
+
+def has_files(root: str) -> bool:
+    """Whether NICs have drop-ins or files of ours."""
+    return bool(_our_files(root))
 
 
 def _our_files(root: str) -> dict[str, str]:
@@ -301,7 +306,9 @@ def _without_match(text: str) -> str:
 # --- the node --------------------------------------------------------------------------------------------------------
 
 
-def _node(needed: bool, keep_foreign: str, root: str, watched: list[str], warnings: list[str]) -> dict[str, FileState]:
+def node_file(
+    needed: bool, keep_foreign: str, root: str, watched: list[str], warnings: list[str]
+) -> dict[str, FileState]:
     """Whether networkd is told to leave routes and rules of others alone."""
     paths = list(_NODE_FILES)
     for folder in _NODE_FOLDERS:

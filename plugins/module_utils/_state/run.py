@@ -195,7 +195,7 @@ def _run(
             try:
                 if options.confirm.by == "none":
                     carry_out()
-                    result.update(confirmed_by="none", rolled_back=False)
+                    result["confirmed_by"] = "none"
                 else:
                     from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.change import make
 
@@ -204,7 +204,9 @@ def _run(
                 error.details.setdefault("plan", result["plan"])
                 error.details.setdefault("warnings", result["warnings"])
                 raise
-            _leave(desired, plan, root)
+            # The controller is still to confirm it, and to be told again if the answer is lost.
+            if options.confirm.by != "controller":
+                _leave(desired, plan, options, root)
         elif desired.paths:
             result["evidence"] = []
             result["warnings"].append(
@@ -213,15 +215,15 @@ def _run(
         return result
     if not check_mode:
         _record(plan.owned, owned, root)
-        _leave(desired, plan, root)
+        _leave(desired, plan, options, root)
     if desired.paths:
         result["evidence"] = _ask(desired, state)
     return result
 
 
-def _leave(desired: Desired, plan: Plan, root: str) -> None:
-    """Where all was taken back, nothing of ours stays behind."""
-    if desired.absent is not None and not plan.owned:
+def _leave(desired: Desired, plan: Plan, options: Options, root: str) -> None:
+    """Where all was taken back for good, nothing of ours stays behind."""
+    if desired.absent is not None and not plan.owned and not options.confirm.checkpoint:
         from ansible_collections.kubenode.network.plugins.module_utils._state.removal import forget
 
         forget(root)

@@ -120,11 +120,17 @@ def test_what_is_no_answer_of_ours_is_asked_again(odd: Result | Exception) -> No
     assert confirm(world, OPEN, world.clock) == KEPT
 
 
-def test_a_node_that_answers_but_not_about_the_change_has_failed() -> None:
-    world = World(lambda _time: {"failed": True, "msg": "no python here", "rc": 127})
+@pytest.mark.parametrize(
+    "odd",
+    [{"failed": True, "msg": "no python here", "rc": 127}, AnsibleError("no python here")],
+    ids=["answer", "error"],
+)
+def test_a_node_that_answers_but_not_about_the_change_has_failed(odd: Result | Exception) -> None:
+    world = World(lambda _time: odd)
     answer = confirm(world, OPEN, world.clock)
     assert answer["failed"]
     assert "no python here" in answer["msg"] and "state: list" in answer["msg"]
+    assert 58 + 15 <= world.time - 100 < 58 + 20
 
 
 def test_a_lost_answer_is_asked_for_until_it_comes() -> None:
