@@ -27,9 +27,10 @@ def cluster_dns(client: Client, service: str | None = None, namespace: str | Non
     nodes = reader.items("Nodes", "/api/v1/nodes")
     daemon_sets = reader.items("DaemonSets", "/apis/apps/v1/daemonsets")
     cidrs = cluster_cidrs(reader, nodes)
+    dns = _dns(reader, chain)
     return {
-        **_dns(reader, chain),
-        "cluster_domain": _domain(reader),
+        **dns,
+        "cluster_domain": _domain(reader, dns),
         "cidrs": [one._asdict() for one in cidrs],
         "overlaps": overlaps(cidrs),
         "nodes": [_node(one) for one in nodes],
@@ -88,12 +89,15 @@ def _autoscaler(reader: Reader, chain: Chain) -> str:
     return ""
 
 
-def _domain(reader: Reader) -> dict[str, str]:
-    """The cluster's domain, by what kubeadm wrote; the Corefile's own zone tells it otherwise."""
-    found = (kubeadm_config(reader).get("networking") or {}).get("dnsDomain")
-    if found:
-        return {"name": str(found), "source": "ConfigMap kube-system/kubeadm-config, networking.dnsDomain"}
-    return {"name": "", "source": ""}
+def _domain(reader: Reader, dns: dict[str, t.Any]) -> dict[str, str]:
+    """The cluster's domain: the zone that the Corefile serves, else what kubeadm wrote."""
+    zone = zone_of(dns["corefile"] or "")
+    if zone:
+        where = "{namespace}/{name}".format(**dns["config_map"])
+        return {"name": zone, "source": f"plugin kubernetes in ConfigMap {where}"}
+    found = (kubeadm_config(reader).get("networking") or {}).get("dnsDomain") or ""
+    source = "ConfigMap kube-system/kubeadm-config, networking.dnsDomain" if found else ""
+    return {"name": str(found), "source": source}
 
 
 def _node(node: Object) -> dict[str, t.Any]:
