@@ -45,6 +45,13 @@ EXAMPLES = r"""
   delegate_to: localhost
   register: dns
 
+- name: Of two DNS servers, the one that is meant
+  kubenode.network.cluster_dns_info:
+    service: dns-default
+    namespace: openshift-dns
+    kubeconfig: /etc/kubernetes/admin.conf
+  register: dns
+
 - name: Show it
   ansible.builtin.debug:
     msg: "{{ dns.config_map.namespace }}/{{ dns.config_map.name }}, owner: {{ dns.owner.name | default('nobody') }}"
