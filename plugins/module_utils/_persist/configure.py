@@ -35,6 +35,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
     Target,
 )
 
+LEASE = "of a lease that is not taken"
+"""The reason of the changes that remove what DHCP brought."""
 UNITS = ""
 """Manager of the NICs that nobody manages: our own units."""
 WATCHED = f"{NETWORK_MANAGER} (watching)"
@@ -90,6 +92,8 @@ def configured(
         results.append((WATCHED, left_alone))
     for manager, found in results:
         plan = _with_protocols(plan, found, work[manager][1], manager, state)
+        if manager != UNITS:
+            plan = _without_leases(plan, found, work[manager][1], state)
     changes: list[Change] = []
     activations: list[Change] = []
     for manager, found in results:
@@ -284,6 +288,19 @@ def _with_protocols(plan: Plan, found: Configuration, wanted: Nics, manager: str
             first.append(Change(kind, text_of(old), old, new, record.owners, f"{manager}'s from now on"))
         _renew(owned, kind, new)
     return plan._replace(changes=(*first, *changes), owned=owned)
+
+
+def _without_leases(plan: Plan, found: Configuration, wanted: Nics, state: State) -> Plan:
+    from ansible_collections.kubenode.network.plugins.module_utils._persist.leases import going
+
+    over = [*found.stale, *(item for nic in wanted.values() for item in going(nic, state))]
+    known = {(change.kind, change.before) for change in plan.changes}
+    changes = [
+        Change(kind, text_of(value), value, None, (), LEASE)
+        for kind, value in dict.fromkeys(over)
+        if (kind, value) not in known
+    ]
+    return plan._replace(changes=(*plan.changes, *changes))
 
 
 def _renew(owned: Owned, kind: str, new: t.Any) -> None:
