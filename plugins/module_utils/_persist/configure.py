@@ -18,6 +18,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._persist.detect i
     IFUPDOWN,
     NETWORK_MANAGER,
     NETWORKD,
+    comes_back,
     managers,
 )
 from ansible_collections.kubenode.network.plugins.module_utils._persist.records import NODE, empty, nics
@@ -64,7 +65,7 @@ def configured(
 
     The state is returned with its managers. Raises StateError where something cannot be kept, naming the way out.
     """
-    state = state._replace(managers=managers(state.links, root))
+    state = state._replace(managers=_managers(state, owned, root))
     warnings = list(plan.warnings)
     if not target.persist:
         warnings += _undone_later(plan, state)
@@ -119,6 +120,15 @@ def _left_alone(previous: Nics, wanted: Nics, state: State, root: str) -> Config
     from ansible_collections.kubenode.network.plugins.module_utils._persist import networkmanager_release
 
     return networkmanager_release.configure(previous, wanted, state, root)
+
+
+def _managers(state: State, owned: Owned, root: str) -> dict[str, str]:
+    """NIC -> manager; a manager that had it, and is merely down until the next boot, still has it."""
+    found = managers(state.links, root)
+    for (kind, name), record in owned.items():
+        if kind == "manager" and name in state.links and name not in found and comes_back(record.value, root):
+            found[name] = record.value
+    return found
 
 
 def _undone_later(plan: Plan, state: State) -> t.Iterator[str]:
