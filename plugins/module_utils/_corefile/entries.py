@@ -155,7 +155,7 @@ class _Run:
         if self._holds_others(record.slot):
             self.kept.append(f"{describe(record.slot)} holds what others put in and stays")
             return
-        self._put(record.slot, record.before, record.behind)
+        self._put(record.slot, record.before, record.behind, verbatim=True)
 
     def take(self, entry: Entry) -> None:
         slot = entry.slot
@@ -187,12 +187,12 @@ class _Run:
         owners = (self.owner,) if record is None else tuple(dict.fromkeys((*record.owners, self.owner)))
         self.records[slot] = Record(slot, entry.value, before, owners, behind)
 
-    def _put(self, slot: Slot, text: str | None, behind: str = "") -> None:
+    def _put(self, slot: Slot, text: str | None, behind: str = "", verbatim: bool = False) -> None:
         current = slots.read(self.document, slot)
         if text is None:
             self.document = slots.clear(self.document, slot)
         else:
-            self.document = slots.write(self.document, slot, text, behind)
+            self.document = slots.write(self.document, slot, text, behind, verbatim)
         verb = "added" if current is None else "removed" if text is None else "changed"
         self.changes.append(f"{verb} {describe(slot)}" + (f": {_short(text)}" if text and slot[0] != "host" else ""))
 
@@ -222,7 +222,7 @@ def describe(slot: Slot) -> str:
         return f"snippet ({slot[1]})"
     if kind == "hosts":
         return f"hosts in {slot[1]}"
-    plugin = slot[2].split("\n", 1)[0]
+    plugin = slot[2].split("\n", 1)[0].removesuffix(" {")
     if kind == "host":
         return f"hosts entry {plugin} in {slot[1]}"
     if kind == "option":

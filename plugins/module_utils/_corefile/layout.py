@@ -129,6 +129,8 @@ def single(text: str) -> Directive:
         blocks = document.blocks
     except CorefileError as error:
         raise CorefileError(f"{text.strip()!r} is no plugin line: {error.message}") from None
+    if blocks and blocks[0].close is None:
+        raise CorefileError(f"{text.strip()!r} is no plugin line: its brace is never closed")
     if len(blocks) != 1 or len(blocks[0].directives) != 1 or blocks[0].close != len(document.tokens) - 1:
         found = len(blocks[0].directives) if blocks else 0
         raise CorefileError(f"one plugin is expected, and here are {found}: {text.strip()!r}")

@@ -137,10 +137,11 @@ def following(document: Document, slot: Slot) -> str:
     return "" if behind is None else plugin_of(behind.raw)
 
 
-def write(document: Document, slot: Slot, text: str, behind: str = "") -> Document:
+def write(document: Document, slot: Slot, text: str, behind: str = "", verbatim: bool = False) -> Document:
     """Fill a slot, in the place of what it holds. ``text`` is canonical or raw.
 
-    ``behind``: PLUGIN that a new plugin shall stand before, where it is there.
+    ``behind``: PLUGIN that a new plugin shall stand before, where it is there. ``verbatim``: a plugin's text has its
+    own indentation.
     """
     kind = slot[0]
     if kind == "block":
@@ -151,9 +152,9 @@ def write(document: Document, slot: Slot, text: str, behind: str = "") -> Docume
     if kind == "plugin":
         directive = find_plugin(block, slot[2])
         if directive is not None:
-            return edits.replace_plugin(document, directive, text)
+            return edits.replace_plugin(document, directive, text, verbatim)
         place = find_plugin(block, behind) if behind else _before(block, slot[2])
-        return edits.add_plugin(document, block, text, place)
+        return edits.add_plugin(document, block, text, place, verbatim)
     if kind == "hosts":
         return edits.add_plugin(document, block, "hosts {\nfallthrough\n}", _before(block, "forward ."))
     directive = find_plugin(block, "hosts" if kind == "host" else slot[2])
