@@ -183,11 +183,12 @@ def test_servers_of_a_nic_take_the_place_of_others_and_options_are_refused(root:
 
 def test_an_address_that_stands_is_described_as_it_stands(root: str) -> None:
     # Another broadcast address than the kernel's lets networkd 252 ask for it thousands of times a second.
-    held = address("10.100.0.11/24", "ens224", broadcast="10.100.0.255")
-    configured(root, NIC, node=NODE._replace(addresses={held.key: held}))
-    assert "Address=10.100.0.11/24\nBroadcast=10.100.0.255\n" in text(root, DROP_IN)
+    for broadcast, line in (("10.100.0.255", ""), (None, "Broadcast=no\n"), ("10.100.0.0", "Broadcast=10.100.0.0\n")):
+        held = address("10.100.0.11/24", "ens224", broadcast=broadcast)
+        configured(root, NIC, node=NODE._replace(addresses={held.key: held}))
+        assert f"Address=10.100.0.11/24\n{line}\n" in text(root, DROP_IN)
     configured(root, NIC)
-    assert "Address=10.100.0.11/24\nBroadcast=no\n" in text(root, DROP_IN)
+    assert "Address=10.100.0.11/24\n\n" in text(root, DROP_IN)
 
 
 @pytest.mark.parametrize(

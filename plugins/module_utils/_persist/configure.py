@@ -95,6 +95,8 @@ def configured(
         plan = _with_protocols(plan, found, work[manager][1], manager, state)
         if manager != UNITS:
             plan = _without_leases(plan, found, work[manager][1], state)
+    if any(manager.endswith((NETWORKD, f"({NETWORKD})")) for manager, _found in results):
+        plan = _with_broadcasts(plan, state)
     changes: list[Change] = []
     activations: list[Change] = []
     for manager, found in results:
@@ -298,6 +300,20 @@ def _with_protocols(plan: Plan, found: Configuration, wanted: Nics, manager: str
             first.append(Change(kind, text_of(old), old, new, record.owners, f"{manager}'s from now on"))
         _renew(owned, kind, new)
     return plan._replace(changes=(*first, *changes), owned=owned)
+
+
+def _with_broadcasts(plan: Plan, state: State) -> Plan:
+    """New addresses with the broadcast address that networkd gives them: see ``networkd_files.usual_broadcast``."""
+    from ansible_collections.kubenode.network.plugins.module_utils._persist.networkd_files import usual_broadcast
+
+    changes = [
+        change._replace(after=change.after._replace(broadcast=change.after.broadcast or usual_broadcast(change.after)))
+        if change.kind == "address" and change.after is not None
+        and NETWORKD in state.managers.get(change.after.interface, "")
+        else change
+        for change in plan.changes
+    ]  # fmt: skip
+    return plan._replace(changes=tuple(changes))
 
 
 def _without_leases(plan: Plan, found: Configuration, wanted: Nics, state: State) -> Plan:
