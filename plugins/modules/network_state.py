@@ -46,7 +46,8 @@ options:
         without any. Nothing may be declared beside it.
       - That is routes, rules, addresses, links, the configuration of NICs at their managers, units, names of tables,
         kernel settings, lines in files and marks. Of everybody it is also what carries the collection's marks
-        without a record, and in the end the collection's own folder on the node.
+        without a record, and the collection's own folder on the node. After a change that the controller confirmed
+        the folder stays until the next run, which finds nothing else to take back.
       - What was there before it was declared stays. C(/etc/resolv.conf), C(/etc/nsswitch.conf), kernel settings and the
         MTU and MAC address of NICs become what they were before the first change, unless somebody changed them
         since. That a NIC is up stays.

@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 import pathlib
 import subprocess
+import threading
+import time
 import typing as t
 
 import pytest
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
-from ansible_collections.kubenode.network.plugins.module_utils._state.owned import load
+from ansible_collections.kubenode.network.plugins.module_utils._state.owned import Lock, load
+from ansible_collections.kubenode.network.plugins.module_utils._state.removal import forget
 from ansible_collections.kubenode.network.plugins.module_utils._state.run import Form, execute
 
 from .whole import BESIDE, WHOLE, files, furnish, mtu, policy
@@ -192,3 +195,23 @@ def test_after_a_policy_was_emptied_it_still_knows_what_stood_before(root: pathl
 def test_a_declaration_beside_it_is_refused() -> None:
     with pytest.raises(StateError, match="state: found"):
         desired_from_options({"state": "absent", "desired_state": {}}, "network_state")
+
+
+def test_whoever_waited_meanwhile_does_not_hold_a_lock_that_is_gone(tmp_path: pathlib.Path) -> None:
+    first = Lock(str(tmp_path))
+    first.__enter__()
+    late: list[int] = []
+
+    def wait() -> None:
+        with Lock(str(tmp_path), 10):
+            late.append((state_folder(tmp_path) / "lock").stat().st_ino)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.3)
+    forget(str(tmp_path))
+    first.__exit__()
+    thread.join()
+    assert late
+    with pytest.raises(StateError, match="held for more than"), Lock(str(tmp_path)):
+        Lock(str(tmp_path), 0.1).__enter__()

@@ -51,7 +51,7 @@ def spec(key: str, value: str = "1", origin: str = "sysctl[0]") -> SysctlSpec:
 )
 def test_keys_come_in_one_form(given_key: str, key: str, path: str) -> None:
     assert sysctl.dotted(given_key, "sysctl[0]") == key
-    assert sysctl._path(key, "/") == f"/proc/sys/{path}"
+    assert sysctl.path_of(key, "/") == f"/proc/sys/{path}"
     assert sysctl.interface_of(key) == (path.split("/")[3] if "conf" in path or "neigh" in path else None)
 
 
@@ -230,6 +230,22 @@ def test_ipv6_forwarding_that_takes_away_an_advertised_default_route_is_refused(
 )
 def test_ipv6_forwarding_that_loses_nothing_passes(values: dict[str, str], state: State) -> None:
     assert sysctl.check(values, state) == []
+
+
+@pytest.mark.parametrize("key", [ACCEPT, "net.ipv6.conf.ens192.accept_ra_defrtr"])
+def test_an_advertised_default_route_is_not_left_to_expire(key: str) -> None:
+    advertised = default_route(9)._replace(sysctls={key: "1"})
+    with pytest.raises(StateError, match="would let the IPv6 default route expire that ens192 has"):
+        sysctl.check({key: "0"}, advertised)
+    with pytest.raises(StateError, match="expire"):
+        sysctl.check({key: "0", FORWARDING: "1"}, advertised)
+    for values, state in (
+        ({key: "2"}, advertised),
+        ({key: "0"}, advertised._replace(sysctls={key: "0"})),
+        ({key: "0"}, default_route(4)._replace(sysctls={key: "1"})),
+        ({key: "0"}, default_route(9, "ens224")._replace(sysctls={key: "1"})),
+    ):
+        assert sysctl.check(values, state) == []
 
 
 def test_disabling_ipv6_under_addresses_or_routes_is_refused() -> None:

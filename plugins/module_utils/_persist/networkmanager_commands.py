@@ -61,30 +61,6 @@ def disconnect(interface: str) -> Command:
     return ("sh", "-c", _DISCONNECT, "nmcli device disconnect", interface)
 
 
-def settle(previous: Nic, wanted: Nic) -> tuple[Command, ...]:
-    """Wait until what NetworkManager shall make is in the kernel; it may take IPv6 off the NIC on the way."""
-    queries = []
-    for address in wanted.addresses:
-        if address_text(address) is not None and (address not in previous.addresses or address.family == 10):
-            # `to` takes every address inside the prefix.
-            alone = f"{address.address}/128 -tentative" if address.family == 10 else f"{address.address}/32"
-            queries.append(f"{_family(address.family)} -o address show dev {wanted.name} to {alone}")
-    before = set(previous.routes)
-    last = {
-        route.family: route
-        for route in wanted.routes
-        if (route not in before or route.family == 10) and said_of(route) is not None
-    }  # fmt: skip
-    for route in last.values():
-        place = f"table {route.table} proto 4 exact {route.destination} dev {wanted.name}"
-        queries.append(f"{_family(route.family)} route show {place}")
-    return (("sh", "-c", _SETTLE, "wait for NetworkManager", *queries),) if queries else ()
-
-
-def _family(family: int) -> str:
-    return "-6" if family == 10 else "-4"
-
-
 def hook_path(interface: str) -> str:
     """The dispatcher script of a NIC."""
     return f"{DISPATCHER}/60-kubenode-{safe_name(interface)}"

@@ -355,10 +355,12 @@ class _Editor:
 
     def _names(self, section: str, key: str, before: tuple[str, ...] | None, after: tuple[str, ...] | None) -> None:
         if after and not self._in_use(section):
-            raise self._error(
-                section, "method", self.document.get(section, "method") or "auto",
-                f"a method with addresses, as NetworkManager takes {key} {', '.join(after)} nowhere else",
-            )  # fmt: skip
+            method = self.document.get(section, "method")
+            raise StateError(
+                f"interface {self.name}: {self.path} says method={method} in [{section}], under which NetworkManager "
+                f"takes no {key}: found {', '.join(after)}, expected a method with addresses. Declare addresses or "
+                f"dhcp of {section} for {self.name}, or other servers"
+            )
         stands = self.document.list_of(section, key)
         if after is not None and stands == after:
             return

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import typing as t
@@ -23,6 +22,8 @@ _RUN = "/run/NetworkManager/system-connections"
 _USR = "/usr/lib/NetworkManager/system-connections"
 # nm-settings-keyfile(5): the first of these that has a UUID counts.
 _FOLDERS = (_RUN, ETC, _USR)
+# nm_uuid_ns_1 of libnm-glib-aux/nm-uuid.c.
+_NAMESPACE = uuids.UUID("b425e9fb-7598-44b4-9e3b-5a2e3aaa4905")
 # Other plugins' files, for the error that names them.
 _IFCFG = "/etc/sysconfig/network-scripts"
 
@@ -99,9 +100,8 @@ def profiles(root: str) -> list[Profile]:
 
 
 def derived_uuid(path: str) -> str:
-    """The UUID of a keyfile without ``uuid=`` (nm_keyfile_read_ensure_uuid: version 3 of "keyfile" and the path)."""
-    digest = hashlib.md5(b"\0" * 16 + b"keyfile\0" + path.encode() + b"\0", usedforsecurity=False).digest()
-    return str(uuids.UUID(bytes=digest, version=3))
+    """The UUID of a keyfile without ``uuid=``: version 3 of "keyfile" and the path (nm_keyfile_read_ensure_uuid)."""
+    return str(uuids.uuid3(_NAMESPACE, f"keyfile\0{path}\0"))
 
 
 def active(name: str, link: Link | None, uuid: str, found: t.Sequence[Profile], root: str) -> list[Profile]:

@@ -41,6 +41,9 @@ class Options(t.NamedTuple):
     confirm: Confirm = Confirm()
 
 
+# Settings of NICs that are planned as changes of their links.
+_PLANNED = frozenset(("mtu", "state", "mac", "parent", "ports"))
+
 DEFAULTS = Options()
 
 
@@ -181,7 +184,7 @@ def _run(
     target, plan, state = _plan(desired, options, state, known, need, root)
     result: dict[str, t.Any] = {
         "changed": bool(plan.changes),
-        "runtime": any(change.kind not in ("file", "activate") for change in plan.changes),
+        "runtime": any(change.kind not in ("file", "activate") for change in plan.changes) or _tells(plan, owned),
         "persistent": any(change.kind == "file" for change in plan.changes),
         "before": {}, "after": {}, "plan": [], "warnings": list(plan.warnings),
     }  # fmt: skip
@@ -204,7 +207,9 @@ def _run(
                 error.details.setdefault("plan", result["plan"])
                 error.details.setdefault("warnings", result["warnings"])
                 raise
-            _leave(desired, plan, root)
+            # The controller is still to confirm it, and to be told again if the answer is lost.
+            if options.confirm.by != "controller":
+                _leave(desired, plan, options, root)
         elif desired.paths:
             result["evidence"] = []
             result["warnings"].append(
@@ -213,15 +218,15 @@ def _run(
         return result
     if not check_mode:
         _record(plan.owned, owned, root)
-        _leave(desired, plan, root)
+        _leave(desired, plan, options, root)
     if desired.paths:
         result["evidence"] = _ask(desired, state)
     return result
 
 
-def _leave(desired: Desired, plan: Plan, root: str) -> None:
-    """Where all was taken back, nothing of ours stays behind."""
-    if desired.absent is not None and not plan.owned:
+def _leave(desired: Desired, plan: Plan, options: Options, root: str) -> None:
+    """Where all was taken back for good, nothing of ours stays behind."""
+    if desired.absent is not None and not plan.owned and not options.confirm.checkpoint:
         from ansible_collections.kubenode.network.plugins.module_utils._state.removal import forget
 
         forget(root)
@@ -249,9 +254,15 @@ def _plan(
     made = plan(state, target, owned, networks, *arguments)
     if (need.kernel or need.links) and (made.changes or made.owned != owned or not _configured(owned, state, root)):
         # Only a change needs to know whose the NICs are.
-        from ansible_collections.kubenode.network.plugins.module_utils._persist.configure import configured
+        from ansible_collections.kubenode.network.plugins.module_utils._persist.configure import LEASE, configured
 
+        kernel = made.changes
         made, state = configured(state, target, made, owned, options.on_conflict, options.networkd_keep_foreign, root)
+        over = [change for change in made.changes if change.reason == LEASE]
+        if over and not options.allow_default_override:
+            from ansible_collections.kubenode.network.plugins.module_utils._state import protect
+
+            protect.check(state, [*kernel, *over], _Peers(root), desired.protect)
     if desired.absent is not None:
         made = made._replace(owned=removal.released(desired, made.owned))
     elif made.changes:
@@ -268,6 +279,14 @@ def _configured(owned: Owned, state: State, root: str) -> bool:
     from ansible_collections.kubenode.network.plugins.module_utils._persist.standing import stands
 
     return stands(owned, state.links, root)
+
+
+def _tells(plan: Plan, owned: Owned) -> bool:
+    """Whether a manager hears of something that it does at once and that no change of the kernel is planned for."""
+    return any(
+        kind == "setting" and key[1] not in _PLANNED and owned.get((kind, key)) != plan.owned.get((kind, key))
+        for kind, key in ((*plan.owned, *owned) if any(change.kind == "activate" for change in plan.changes) else ())
+    )
 
 
 class _Peers(t.Sequence[t.Any]):

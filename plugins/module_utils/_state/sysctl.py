@@ -159,14 +159,16 @@ def check(values: t.Mapping[str, str], state: State, multi_nic: t.Iterable[str] 
     """Judge ``values`` (key -> value as it shall be) with what the node has; the warnings that they deserve.
 
     ``multi_nic``: interfaces whose replies go back the way the request came.
-    Raises StateError where a value would take away routes: IPv6 forwarding a router-advertised default route,
-    disable_ipv6 the addresses and routes of others.
+    Raises StateError where a value would take away routes: IPv6 forwarding a router-advertised default route, now, and
+    accept_ra when it expires, which is after the change was confirmed; disable_ipv6 the addresses and routes of others.
     """
     for key, value in values.items():
         if key.endswith(".disable_ipv6") and value != "0" and state.sysctls.get(key) == "0":
             _check_disable_ipv6(key, value, state)
         if re.match(r"net\.ipv6\.conf\..*\.forwarding\Z", key) and value != "0":
             _check_router_advertisements(key, values, state)
+        if key.endswith((".accept_ra", ".accept_ra_defrtr")) and value == "0" and state.sysctls.get(key) != "0":
+            _check_expiry(key, value, state)
     return _rp_filter_warnings(values, state, multi_nic)
 
 
@@ -234,6 +236,21 @@ def _check_router_advertisements(key: str, values: t.Mapping[str, str], state: S
                         f"advertisements: a forwarding node ignores them. Set {accept} = 2 along with it, or add a "
                         "static default route first"
                     )
+
+
+def _check_expiry(key: str, value: str, state: State) -> None:
+    name = interface_of(key)
+    for routes in state.routes.values():
+        for route in routes:
+            if (
+                route.destination == "::/0"
+                and route.protocol == _RTPROT_RA
+                and name in {hop.interface for hop in route.next_hops}
+            ):
+                raise StateError(
+                    f"sysctl {key} = {value} would let the IPv6 default route expire that {name} has from router "
+                    "advertisements: it lives by the next one. Add a static default route first"
+                )
 
 
 def _check_disable_ipv6(key: str, value: str, state: State) -> None:
