@@ -8,6 +8,7 @@ Which way the network is does not matter here: the node decides by its own clock
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 
@@ -66,6 +67,7 @@ def confirm(node: Node, transaction: t.Mapping[str, t.Any], clock: Clock | None 
     told = start
     clock.sleep(_HEAD_START)
     attempts = 0
+    trouble = ""
     while True:
         attempts += 1
         until = deadline if clock.now() < deadline else last
@@ -79,6 +81,8 @@ def confirm(node: Node, transaction: t.Mapping[str, t.Any], clock: Clock | None 
             reached = not isinstance(error, AnsibleConnectionFailure)
         else:
             if TRANSACTION in answer:
+                if answer.get("failed") and trouble:
+                    answer["msg"] = f"{answer.get('msg')} The controller's last attempt before: {trouble}"
                 return answer
             trouble = str(answer.get("msg") or "no result")
         now = clock.now()
@@ -112,7 +116,8 @@ def _lost(transaction: t.Mapping[str, t.Any], trouble: str) -> str:
 
 def _first_line(error: BaseException) -> str:
     text = str(getattr(error, "message", "") or error).strip()
-    return text.splitlines()[-1].strip() if text else type(error).__name__
+    # Ansible's own words before those of ssh say less.
+    return re.split(r"(?:via|over) ssh: ", text)[-1].splitlines()[-1].strip() if text else type(error).__name__
 
 
 def insist(

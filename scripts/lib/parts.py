@@ -125,6 +125,12 @@ def molecule(report: Report) -> None:
         run("no containers after", "default", "destroy")
 
 
+def cluster(report: Report) -> None:
+    """Real servers of a cluster, built from Go modules the first time."""
+    if _programs(report) and report.available("servers", [ENV, "python", "tests/cluster/build.py"]):
+        _pytest(report, "tests/cluster", "servers", ["--private"])
+
+
 def sanity(report: Report) -> None:
     """ansible-test sanity on each version of ansible-core, on the collection as users get it."""
     report.available("shellcheck", [ENV, "--need", "shellcheck=shellcheck"])
@@ -176,6 +182,7 @@ PARTS: dict[str, t.Callable[[Report], None]] = {
     "lab": lab,
     "faults": faults,
     "molecule": molecule,
+    "cluster": cluster,
     "sanity": sanity,
     "docs": docs,
 }

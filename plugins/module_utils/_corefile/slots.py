@@ -68,7 +68,22 @@ def plugin_of(text: str) -> str:
 def find_block(document: Document, server: str) -> Block | None:
     """The server block that has all these keys. Raises CorefileError when several have some of them."""
     wanted = set(server.split(" "))
-    found = [block for block in document.blocks if wanted & _keys(block)]
+    found = sorted({index for key in wanted for index in _served(document).get(key, ())})
+    return _only(server, wanted, [document.blocks[index] for index in found])
+
+
+def _served(document: Document) -> dict[str, list[int]]:
+    """Server blocks, by their number, of every key."""
+    index = document.memo.get("served")
+    if index is None:
+        index = document.memo["served"] = {}
+        for number, block in enumerate(document.blocks):
+            for key in _keys(block):
+                index.setdefault(key, []).append(number)
+    return t.cast("dict[str, list[int]]", index)
+
+
+def _only(server: str, wanted: set[str], found: list[Block]) -> Block | None:
     if len(found) > 1:
         lines = ", ".join(str(block.line) for block in found)
         raise CorefileError(f"{server} stands in several server blocks (lines {lines}): say which one by its own keys")
@@ -137,10 +152,11 @@ def following(document: Document, slot: Slot) -> str:
     return "" if behind is None else plugin_of(behind.raw)
 
 
-def write(document: Document, slot: Slot, text: str, behind: str = "") -> Document:
+def write(document: Document, slot: Slot, text: str, behind: str = "", verbatim: bool = False) -> Document:
     """Fill a slot, in the place of what it holds. ``text`` is canonical or raw.
 
-    ``behind``: PLUGIN that a new plugin shall stand before, where it is there.
+    ``behind``: PLUGIN that a new plugin shall stand before, where it is there. ``verbatim``: a plugin's text has its
+    own indentation.
     """
     kind = slot[0]
     if kind == "block":
@@ -151,9 +167,9 @@ def write(document: Document, slot: Slot, text: str, behind: str = "") -> Docume
     if kind == "plugin":
         directive = find_plugin(block, slot[2])
         if directive is not None:
-            return edits.replace_plugin(document, directive, text)
+            return edits.replace_plugin(document, directive, text, verbatim)
         place = find_plugin(block, behind) if behind else _before(block, slot[2])
-        return edits.add_plugin(document, block, text, place)
+        return edits.add_plugin(document, block, text, place, verbatim)
     if kind == "hosts":
         return edits.add_plugin(document, block, "hosts {\nfallthrough\n}", _before(block, "forward ."))
     directive = find_plugin(block, "hosts" if kind == "host" else slot[2])

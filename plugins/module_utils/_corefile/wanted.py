@@ -15,7 +15,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._corefile.documen
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.entries import Entry, Outcome, Record
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.keys import is_address, is_domain_name
-from ansible_collections.kubenode.network.plugins.module_utils._corefile.layout import canonical, words
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.layout import canonical, single, words
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.slots import Slot
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.values import upstream
 
@@ -89,7 +89,7 @@ def entries_of(document: Document, options: Options, records: t.Iterable[Record]
                 getattr(collector, name)(checked)
             except CorefileError as error:
                 raise CorefileError(f"{where}: {error}") from None
-    collector.finish_hosts()
+    collector.finish()
     return list(collector.entries.values())
 
 
@@ -168,8 +168,13 @@ class _Collector:
             self.add(Entry(("host", server, text), text))
             self.hosts_servers[server] = None
 
-    def finish_hosts(self) -> None:
-        """``hosts`` itself, and fallthrough in it, where entries go into it."""
+    def finish(self) -> None:
+        """``hosts`` itself, and fallthrough in it, where entries go into it; and what is declared in two ways."""
+        for slot in self.entries:
+            if slot[0] in {"args", "option"} and ("plugin", *slot[1:3]) in self.entries:
+                raise CorefileError(
+                    f"{entries.describe(('plugin', *slot[1:3]))} is declared twice, by parts and as a whole"
+                )
         for server in self.hosts_servers:
             self.add(Entry(("hosts", server), "hosts"))
             block = slots.find_block(self.document, server)
@@ -252,9 +257,10 @@ class _Collector:
         return server, ("plugin", server, plugin)
 
     def _foreign(self, server: str, slot: Slot) -> t.Any:
-        """The plugin in that slot, when it is there and not ours."""
-        if slot in self.records:
-            return None
+        """The plugin in that slot that is not ours: it is there, or will be when we let go of what is there."""
+        record = self.records.get(slot)
+        if record is not None:
+            return None if record.before is None else single(record.before)
         block = slots.find_block(self.document, server)
         return None if block is None else slots.find_plugin(block, slot[2])
 

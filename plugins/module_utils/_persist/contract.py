@@ -95,6 +95,8 @@ class Configuration(t.NamedTuple):
     route_protocol: int | None = None
     """The same for routes, where the manager's own is not to be chosen."""
     warnings: tuple[str, ...] = ()
+    stale: tuple[tuple[str, t.Any], ...] = ()
+    """(kind, object) of leases that this manager leaves in the kernel although they are over."""
 
 
 class Activation(t.NamedTuple):

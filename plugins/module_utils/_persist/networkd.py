@@ -41,7 +41,8 @@ RESTART: tuple[Command, ...] = (
     ("systemctl", "restart", _UNIT),
     ("systemctl", "is-active", "--quiet", _UNIT),
 )
-READY = r"^ADMIN_STATE=(configured|failed|unmanaged|linger)$|^CARRIER_STATE=(no-carrier|off|missing)$"
+# "configured" may take half a minute (it waits for a router's advertisement); what is static is asked for before.
+READY = r"^ADMIN_STATE=(configuring|configured|failed|unmanaged|linger)$|^CARRIER_STATE=(no-carrier|off|missing)$"
 _RTPROT_STATIC = 4
 
 
@@ -56,12 +57,13 @@ def configure(
     unexpressed: list[tuple[str, t.Any]] = []
     warnings: list[str] = []
     ready: list[tuple[str, str]] = []
+    stale: list[tuple[str, t.Any]] = []
     for name in sorted({*previous, *wanted}):
         goal: dict[str, FileState] = {}
         if name in wanted:
             base = _base(name, state, root)
             watched += base.watched
-            nic, left = _split(wanted[name])
+            nic, left = _split(_as_standing(wanted[name], state))
             unexpressed += left
             nic, edits = _settled(nic, base, on_conflict)
             goal.update(edits)
@@ -73,6 +75,10 @@ def configure(
         for path, nic_name in there.items():
             if nic_name == name and path not in goal:
                 goal[path] = FileState(None)
+        if _lost_dhcp(previous.get(name), wanted.get(name)) and not _asks(_base(name, state, root)):
+            from ansible_collections.kubenode.network.plugins.module_utils._persist.leases import lease
+
+            stale += lease(name, state)
         files.update(goal)
     ours_left = {path for path in there if path not in files}
     ours_left.update(path for path, file in files.items() if file.text is not None and _is_ours(path))
@@ -91,12 +97,24 @@ def configure(
         activate=restart,
         restore=restart,
         unexpressed=tuple(unexpressed),
+        stale=tuple(stale),
         watched=tuple(dict.fromkeys(watched)),
         kept=tuple(path for path in files if path not in changed and files[path].text is not None),
         ready=tuple(ready),
         rule_protocol=_RTPROT_STATIC,
         warnings=tuple(warnings),
     )
+
+
+def _lost_dhcp(before: Nic | None, after: Nic | None) -> bool:
+    """Whether we asked for a lease and say nothing of it any more."""
+    asked = before is not None and before.dhcp4 is not None and bool(before.dhcp4.enabled)
+    return asked and (after is None or after.dhcp4 is None or after.dhcp4.enabled is None)
+
+
+def _asks(base: Base) -> bool:
+    now = [value.lower() for text in (base.text, *base.later.values()) for value in _dhcp_values(text)]
+    return bool(now) and now[-1] in texts.YES | {"ipv4", "v4", "both"}
 
 
 # --- what is there ---------------------------------------------------------------------------------------------------
@@ -175,6 +193,15 @@ def _names(folder: str, root: str) -> list[str]:
 
 
 # --- what it shall be ------------------------------------------------------------------------------------------------
+
+
+def _as_standing(nic: Nic, state: State) -> Nic:
+    """The addresses as the kernel has them now, with what a declaration does not say (broadcast address, metric)."""
+    addresses = []
+    for address in nic.addresses:
+        usual = address._replace(broadcast=address.broadcast or texts.usual_broadcast(address))
+        addresses.append(state.addresses.get(address.key, usual))
+    return nic._replace(addresses=tuple(addresses))
 
 
 def _split(nic: Nic) -> tuple[Nic, list[tuple[str, t.Any]]]:

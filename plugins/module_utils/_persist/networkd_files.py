@@ -10,6 +10,7 @@ networkd-routing-policy-rule.c and networkd-address.c of systemd 252.
 from __future__ import annotations
 
 import typing as t
+from socket import inet_ntop
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.addr import (
     canonical_address,
@@ -17,7 +18,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.addr imp
     parse_address,
     parse_prefix,
 )
-from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import RTAX_MTU
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import IFA_F_NOPREFIXROUTE, RTAX_MTU
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Address, NextHop, Route, Rule
 from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import Dhcp, Nic
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
@@ -29,7 +30,7 @@ _TABLES = {"default": 253, "main": 254, "local": 255}
 _ROUTE_TYPES = frozenset(("unicast", "blackhole", "unreachable", "prohibit"))
 _RULE_ACTIONS = {"lookup": "table", "blackhole": "blackhole", "unreachable": "unreachable", "prohibit": "prohibit"}
 _IP_PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "ipv6-icmp": 58, "sctp": 132}
-_YES = frozenset(("1", "yes", "y", "true", "t", "on"))
+YES = frozenset(("1", "yes", "y", "true", "t", "on"))
 
 
 class Section(t.NamedTuple):
@@ -126,9 +127,12 @@ def said(text: str, path: str, name: str) -> list[Said]:
 
 
 def without(text: str, gone: t.Iterable[tuple[int, int]]) -> str:
-    """The text without some of its lines."""
+    """The text without some of its lines; where its end goes, so do the empty lines before."""
     dropped = {line for first, end in gone for line in range(first, end)}
-    return "\n".join(line for number, line in enumerate(text.split("\n")) if number not in dropped)
+    lines = text.split("\n")
+    last = max((number for number, line in enumerate(lines) if line), default=-1)
+    left = "\n".join(line for number, line in enumerate(lines) if number not in dropped)
+    return left.rstrip("\n") + "\n" if last in dropped and left.strip("\n") else left
 
 
 def _address(value: str, name: str) -> Address:
@@ -159,7 +163,7 @@ def _route(entries: t.Mapping[str, str], name: str) -> Route:
         family = parse_address(gateway or entries["PreferredSource"])[0]
         destination = "0.0.0.0/0" if family == AF_INET else "::/0"
     kind = entries.get("Type", "unicast")
-    hops = (NextHop(name, gateway, on_link=entries.get("GatewayOnLink", "no").lower() in _YES),)
+    hops = (NextHop(name, gateway, on_link=entries.get("GatewayOnLink", "no").lower() in YES),)
     metric = _number(entries.get("Metric", "0"))
     return Route(
         family,
@@ -193,7 +197,7 @@ def _rules(entries: t.Mapping[str, str]) -> list[Rule]:
         _range(entries.get("SourcePort")),
         _range(entries.get("DestinationPort")),
         _range(entries.get("User")),
-        entries.get("InvertRule", "no").lower() in _YES,
+        entries.get("InvertRule", "no").lower() in YES,
         suppress_prefix_length=_number(entries["SuppressPrefixLength"]) if "SuppressPrefixLength" in entries else None,
     )
     rule = rule._replace(action="lookup" if rule.action == "table" else rule.action)
@@ -280,7 +284,7 @@ def _dhcp(
     six: dict[str, list[str]], accept: dict[str, list[str]],
 ) -> None:  # fmt: skip
     value = now[-1].lower() if now else "no"
-    has = {AF_INET: value in _YES | {"both", "v4", "ipv4"}, 10: value in _YES | {"both", "v6", "ipv6"}}
+    has = {AF_INET: value in YES | {"both", "v4", "ipv4"}, 10: value in YES | {"both", "v6", "ipv6"}}
     for family, dhcp in ((AF_INET, nic.dhcp4), (10, nic.dhcp6)):
         if dhcp is not None and dhcp.enabled is not None:
             has[family] = dhcp.enabled
@@ -315,8 +319,28 @@ def _taken(dhcp: Dhcp, entries: dict[str, list[str]], routes: str, gateway: str,
         entries[dns] = ["no"]
 
 
+def usual_broadcast(address: Address) -> str | None:
+    """The broadcast address that networkd gives an address where nothing is said of it.
+
+    networkd 252 asks thousands of times a second for an address that the kernel holds with another one, until it fails.
+    """
+    if address.family != AF_INET or address.prefix_length > 30:
+        return None
+    whole = int.from_bytes(parse_address(address.address)[1], "big") | ((1 << (32 - address.prefix_length)) - 1)
+    return inet_ntop(AF_INET, whole.to_bytes(4, "big"))
+
+
 def _address_more(address: Address) -> dict[str, list[str]]:
-    return {"Scope": ["host"]} if address.scope == 254 else {}
+    entries: dict[str, list[str]] = {}
+    if address.family == AF_INET and address.broadcast != usual_broadcast(address):
+        entries["Broadcast"] = [address.broadcast or "no"]
+    if address.scope == 254:
+        entries["Scope"] = ["host"]
+    if address.route_metric:
+        entries["RouteMetric"] = [str(address.route_metric)]
+    if address.flags & IFA_F_NOPREFIXROUTE:
+        entries["AddPrefixRoute"] = ["no"]
+    return entries
 
 
 def _route_entries(route: Route) -> dict[str, list[str]]:

@@ -41,6 +41,9 @@ class Options(t.NamedTuple):
     confirm: Confirm = Confirm()
 
 
+# Settings of NICs that are planned as changes of their links.
+_PLANNED = frozenset(("mtu", "state", "mac", "parent", "ports"))
+
 DEFAULTS = Options()
 
 
@@ -181,7 +184,7 @@ def _run(
     target, plan, state = _plan(desired, options, state, known, need, root)
     result: dict[str, t.Any] = {
         "changed": bool(plan.changes),
-        "runtime": any(change.kind not in ("file", "activate") for change in plan.changes),
+        "runtime": any(change.kind not in ("file", "activate") for change in plan.changes) or _tells(plan, owned),
         "persistent": any(change.kind == "file" for change in plan.changes),
         "before": {}, "after": {}, "plan": [], "warnings": list(plan.warnings),
     }  # fmt: skip
@@ -251,9 +254,15 @@ def _plan(
     made = plan(state, target, owned, networks, *arguments)
     if (need.kernel or need.links) and (made.changes or made.owned != owned or not _configured(owned, state, root)):
         # Only a change needs to know whose the NICs are.
-        from ansible_collections.kubenode.network.plugins.module_utils._persist.configure import configured
+        from ansible_collections.kubenode.network.plugins.module_utils._persist.configure import LEASE, configured
 
+        kernel = made.changes
         made, state = configured(state, target, made, owned, options.on_conflict, options.networkd_keep_foreign, root)
+        over = [change for change in made.changes if change.reason == LEASE]
+        if over and not options.allow_default_override:
+            from ansible_collections.kubenode.network.plugins.module_utils._state import protect
+
+            protect.check(state, [*kernel, *over], _Peers(root), desired.protect)
     if desired.absent is not None:
         made = made._replace(owned=removal.released(desired, made.owned))
     elif made.changes:
@@ -270,6 +279,14 @@ def _configured(owned: Owned, state: State, root: str) -> bool:
     from ansible_collections.kubenode.network.plugins.module_utils._persist.standing import stands
 
     return stands(owned, state.links, root)
+
+
+def _tells(plan: Plan, owned: Owned) -> bool:
+    """Whether a manager hears of something that it does at once and that no change of the kernel is planned for."""
+    return any(
+        kind == "setting" and key[1] not in _PLANNED and owned.get((kind, key)) != plan.owned.get((kind, key))
+        for kind, key in ((*plan.owned, *owned) if any(change.kind == "activate" for change in plan.changes) else ())
+    )
 
 
 class _Peers(t.Sequence[t.Any]):

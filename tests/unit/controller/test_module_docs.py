@@ -19,6 +19,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._argument_spec im
     COMMON_OPTIONS,
     CONFIRM_OPTIONS,
 )
+from ansible_collections.kubenode.network.plugins.module_utils._kube.module import AUTH_OPTIONS
 from ansible_collections.kubenode.network.plugins.module_utils._state import (
     documents,
     options_confirm,
@@ -188,8 +189,12 @@ ALIKE = {*COMMON_OPTIONS, *CONFIRM_OPTIONS} - {"owner"}
 _PATHS = {f"{module}.probes.{key}" for module in ARGUMENT_SPECS for key in options_paths.PATH_KEYS}
 
 
+# How a cluster is reached is kubernetes.core's, and known.
+_AUTH = {f"{module}.{option}" for module in MODULES for option in AUTH_OPTIONS}
+
+
 @pytest.mark.parametrize(
-    "path", [path for path in DOCUMENTED if not path.startswith(SHOWN_ELSEWHERE) and path not in _PATHS]
+    "path", [path for path in DOCUMENTED if not path.startswith(SHOWN_ELSEWHERE) and path not in _PATHS | _AUTH]
 )
 def test_every_option_has_an_example(path: str) -> None:
     module, _dot, option = path.partition(".")
