@@ -38,7 +38,7 @@ zone{number}.example:53 {{
     }}
 }}
 """
-SIZES = {"10 kB": (10_000, 200), "1 MB": (1_000_000, 3)}
+SIZES = {"10 kB": (10_000, 60), "1 MB": (1_000_000, 1)}
 """Size of the file in bytes, and how often each side goes through it in one measurement."""
 
 
@@ -93,14 +93,10 @@ class Bench:
                 ours / theirs,
                 TARGETS["edit"],
             )
-        size, times = SIZES["10 kB"]
-        whole, start = measure.in_turns(
-            self.rounds, lambda: self.ours("edit", size, times), lambda: self.ours("edit", size, 0)
-        )
-        yield measure.Claim("read, edit and print 10 kB, CPU", (whole.cpu - start.cpu) / times * 1000, 20, " ms")
 
 
-TARGETS = {"read": 15.0, "edit": 40.0}
+TARGETS = {"read": 4.0, "edit": 16.0}
+"""Ours is Python and keeps every byte's place; the edit is one of three kinds at once, of which each reads again."""
 
 
 def main() -> int:

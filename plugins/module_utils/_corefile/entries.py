@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._corefile import slots
+from ansible_collections.kubenode.network.plugins.module_utils._corefile import edits, slots
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import Document
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.slots import Slot
@@ -88,7 +88,10 @@ def apply(
             if record.slot not in wanted and owner in record.owners:
                 run.let_go(record)
     for entry in sorted(wanted.values(), key=lambda entry: _rank(entry.slot)):
-        run.take(entry)
+        if entry.slot[0] == "block":
+            run.take_block(entry, wanted.values())
+        else:
+            run.take(entry)
     return Outcome(run.document, tuple(run.records.values()), tuple(run.changes), tuple(run.kept))
 
 
@@ -156,6 +159,21 @@ class _Run:
             self.kept.append(f"{describe(record.slot)} holds what others put in and stays")
             return
         self._put(record.slot, record.before, record.behind, verbatim=True)
+
+    def take_block(self, entry: Entry, wanted: t.Iterable[Entry]) -> None:
+        """A new server block comes with all its plugins at once."""
+        if slots.read(self.document, entry.slot) is not None:
+            self.take(entry)
+            return
+        inside = [other for other in wanted if other.slot[:2] == ("plugin", entry.slot[1]) and other.value is not None]
+        keys = (entry.text or entry.slot[1]).split(" ")
+        self.document = edits.add_block(self.document, keys, [other.text or other.value or "" for other in inside])
+        for one in (entry, *inside):
+            known = self.records.get(one.slot)
+            owners = () if known is None else known.owners
+            owners = tuple(dict.fromkeys((*owners, self.owner)))
+            self.records[one.slot] = Record(one.slot, one.value, None, owners)
+        self.changes.append(f"added {describe(entry.slot)}: {_short('; '.join(other.value or '' for other in inside))}")
 
     def take(self, entry: Entry) -> None:
         slot = entry.slot

@@ -68,7 +68,22 @@ def plugin_of(text: str) -> str:
 def find_block(document: Document, server: str) -> Block | None:
     """The server block that has all these keys. Raises CorefileError when several have some of them."""
     wanted = set(server.split(" "))
-    found = [block for block in document.blocks if wanted & _keys(block)]
+    found = sorted({index for key in wanted for index in _served(document).get(key, ())})
+    return _only(server, wanted, [document.blocks[index] for index in found])
+
+
+def _served(document: Document) -> dict[str, list[int]]:
+    """Server blocks, by their number, of every key."""
+    index = document.memo.get("served")
+    if index is None:
+        index = document.memo["served"] = {}
+        for number, block in enumerate(document.blocks):
+            for key in _keys(block):
+                index.setdefault(key, []).append(number)
+    return t.cast("dict[str, list[int]]", index)
+
+
+def _only(server: str, wanted: set[str], found: list[Block]) -> Block | None:
     if len(found) > 1:
         lines = ", ".join(str(block.line) for block in found)
         raise CorefileError(f"{server} stands in several server blocks (lines {lines}): say which one by its own keys")
