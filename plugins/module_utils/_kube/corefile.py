@@ -10,7 +10,12 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import parse
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.load import Files
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.loaded import loaded_hash
 from ansible_collections.kubenode.network.plugins.module_utils._kube import texts
+from ansible_collections.kubenode.network.plugins.module_utils._kube.around import around_of, restart_where_needed
 from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import find_chain
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.edit import Edited, edit_object
@@ -18,6 +23,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.errors impo
 from ansible_collections.kubenode.network.plugins.module_utils._kube.owner import find_owner
 from ansible_collections.kubenode.network.plugins.module_utils._kube.proof import (
     Loaded,
+    Running,
     Where,
     look,
     pods_now,
@@ -44,10 +50,11 @@ class Request(t.NamedTuple):
 
 
 def change(client: Client, wish: Wanted, request: Request, check_mode: bool, diff: bool, say: Say) -> dict[str, t.Any]:
-    """Make the cluster's Corefile say what is wanted. Raises KubeError; then the text is as it was, or the error says why
-    it is not.
+    """Make the cluster's Corefile say what is wanted.
+
+    Raises KubeError; the text is then as it was, or the error says why it is not.
     """
-    where, found = _where(client, request)
+    where, workload = _where(client, request)
     what = f"ConfigMap {where.namespace}/{where.config_map}"
     path = f"/api/v1/namespaces/{segment(where.namespace)}/configmaps/{segment(where.config_map)}"
     if request.revision is not None:
@@ -55,37 +62,42 @@ def change(client: Client, wish: Wanted, request: Request, check_mode: bool, dif
 
         kept = find_revision(client, where.namespace, where.config_map, where.key, request.revision)
         wish = wish._replace(restore=kept.text)
+    running = pods_now(client, where) if request.wait else []
+    around = around_of(client, where, running)
     last: list[texts.Texts] = []
     noticed: list[str] = []
 
     def edit(held: Object) -> Object:
         text = texts.text_of(held, where.key, what)
-        made = texts.edit_text(text, texts.records_of(held, where.key), wish)
+        made = texts.edit_text(text, texts.records_of(held, where.key), wish, around)
         last[:] = [made]
         noticed[:] = texts.strangers(held, where.key)
         if made.changes:
-            _check_owner(held, found, request)
+            _check_owner(held, workload, request)
             if not check_mode:
                 _keep(client, where, text)
         return texts.write_into(held, where.key, made)
 
-    before = _look_at_all(client, where) if request.wait and not check_mode else {}
-    tests = _Tests(client, where, request) if request.test_names and not check_mode else None
+    prove = request.wait and not check_mode
+    before = {one.key: one for one in (_looks(client, where, running) if prove else ())}
+    tests = _Tests(client, where, request) if request.test_names and prove else None
     edited = edit_object(client, path, edit, check_mode, dry_run=not check_mode)
     made = last[0]
-    result = _result(edited, made, where, found, client, noticed)
+    result = _result(edited, made, where, client, noticed)
     if diff:
         result["diff"] = texts.difference(made.before, made.after, f"{what}, key {where.key}")
-    if check_mode or not request.wait:
+    if not prove:
         return result
     try:
-        result["evidence"] = _prove(client, where, made.after, before, request, say)
+        if edited.changed:
+            restart_where_needed(client, where, running, made.before)
+        result["evidence"] = _prove(client, where, made.after, around, before, request, say)
         if tests is not None:
             result["tests"] = tests.check()
     except KubeError as error:
         if not edited.changed:
             raise
-        raise _put_back(client, path, where, made, error) from error
+        raise _put_back(client, path, where, made, running, error) from error
     result["requests"] = client.requests
     return result
 
@@ -106,8 +118,8 @@ def _check_owner(held: Object, workload: Object | None, request: Request) -> Non
         return
     meta = held["metadata"]
     raise KubeError(
-        f"ConfigMap {meta['namespace']}/{meta['name']} belongs to {owner.name} ({owner.evidence}), which would undo the "
-        f"edit: {owner.way_out}; on_owner: force edits it all the same",
+        f"ConfigMap {meta['namespace']}/{meta['name']} belongs to {owner.name} ({owner.evidence}), which would undo "
+        f"the edit: {owner.way_out}; on_owner: force edits it all the same",
         owner=owner._asdict(),
     )
 
@@ -119,9 +131,8 @@ def _keep(client: Client, where: Where, text: str) -> None:
 
 
 def _result(
-    edited: Edited, made: texts.Texts, where: Where, workload: Object | None, client: Client, noticed: t.Sequence[str]
+    edited: Edited, made: texts.Texts, where: Where, client: Client, noticed: t.Sequence[str]
 ) -> dict[str, t.Any]:
-    warnings = [*noticed, *made.warnings, *([edited.unchecked] if edited.unchecked else [])]
     return {
         "changed": edited.changed,
         "changes": list(made.changes),
@@ -130,68 +141,53 @@ def _result(
         "sha256": texts.sha256(made.after),
         "attempts": edited.attempts,
         "findings": [one._asdict() for one in made.findings],
-        "warnings": warnings,
+        "warnings": [*noticed, *made.warnings, *([edited.unchecked] if edited.unchecked else [])],
         "requests": client.requests,
-        "workload": workload["metadata"]["name"] if workload is not None else "",
     }
 
 
-def _look_at_all(client: Client, where: Where) -> dict[tuple[str, str], Loaded]:
+def _looks(client: Client, where: Where, running: t.Sequence[Running]) -> t.Iterator[Loaded]:
     """What the pods run before the write: their counters and starts are what later ones are compared with."""
-    seen = {}
-    for one in pods_now(client, where):
+    for one in running:
         if one.pod.started:
-            loaded = look(client, where.namespace, one.pod)
-            seen[loaded.key] = loaded
-    return seen
+            yield look(client, where.namespace, one.pod)
 
 
 def _prove(
-    client: Client, where: Where, text: str, before: t.Mapping[tuple[str, str], Loaded], request: Request, say: Say
-) -> list[dict[str, t.Any]]:
-    from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import parse
-    from ansible_collections.kubenode.network.plugins.module_utils._corefile.loaded import loaded_hash
-
-    document = parse(text)
-    if document.imports or any(block.plugins("import") for block in document.blocks):
-        return _prove_running(client, where, before, request, say, "")
-    wanted = loaded_hash(document)
-    known = {one.hash for one in before.values()}
-    if known == {wanted} and all(one.source for one in before.values()):
+    client: Client, where: Where, text: str, around: Files, before: t.Mapping[tuple[str, str], Loaded],
+    request: Request, say: Say,
+) -> list[dict[str, t.Any]]:  # fmt: skip
+    try:
+        wanted = loaded_hash(parse(text), around)
+    except CorefileError as error:
+        raise KubeError(
+            f"what the pods will make of the Corefile cannot be foretold ({error}), so nothing proves it; do without "
+            "proof: wait: false"
+        ) from error
+    if before and all(one.hash == wanted for one in before.values()):
         return [one.evidence() for one in before.values()]
-    return _prove_running(client, where, before, request, say, wanted)
-
-
-def _prove_running(
-    client: Client, where: Where, before: t.Mapping[tuple[str, str], Loaded], request: Request, say: Say, wanted: str
-) -> list[dict[str, t.Any]]:
-    running = pods_now(client, where)
-    if not running:
+    if not pods_now(client, where):
         raise KubeError(
-            f"no pod mounts ConfigMap {where.namespace}/{where.config_map}, key {where.key}: nothing can be proved; look "
-            "at the workload, or do without proof: wait: false"
+            f"no pod mounts ConfigMap {where.namespace}/{where.config_map}, key {where.key}: nothing can be proved; "
+            "look at the workload, or do without proof: wait: false"
         )
-    if not wanted:
-        raise KubeError(
-            "the Corefile imports files that only its pods have, so its hash cannot be foretold; do without proof: "
-            "wait: false"
-        )
-    return [
-        one.evidence() for one in wait_until_loaded(client, where, wanted, before, request.wait_timeout, say)
-    ]  # fmt: skip
+    return [one.evidence() for one in wait_until_loaded(client, where, wanted, before, request.wait_timeout, say)]
 
 
-def _put_back(client: Client, path: str, where: Where, made: texts.Texts, error: KubeError) -> KubeError:
+def _put_back(
+    client: Client, path: str, where: Where, made: texts.Texts, running: t.Sequence[Running], error: KubeError
+) -> KubeError:
     """Put the old text back where it is still ours that stands there; the error to raise."""
 
     def undo(held: Object) -> Object:
         if held["data"].get(where.key) != made.after:
             raise KubeError("somebody has edited it since")
-        old = made._replace(before=made.after, after=made.before, records="")
+        old = made._replace(before=made.after, after=made.before, records=made.known)
         return texts.write_into(held, where.key, old)
 
     try:
         edit_object(client, path, undo)
+        restart_where_needed(client, where, running, made.after)
     except KubeError as problem:
         return KubeError(
             f"{error.message}. The old text could not be put back ({problem.message}): restore it with restore",

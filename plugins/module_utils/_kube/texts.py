@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The text of a ConfigMap's key and what we noted of it: the part between a Corefile's edits and an API server. Pure.
 
-Two annotations go with a ConfigMap: the records of our entries (per key), and the SHA-256 of the text that we wrote last.
-By the latter an edit of somebody else is told; where the records say that an entry of ours is there and it is not,
-that somebody wrote over it.
+Two annotations go with a ConfigMap: the records of our entries (per key), and the SHA-256 of the text that we wrote
+last. By the latter an edit of somebody else is told; where the records say that an entry of ours is there and it is
+not, that somebody wrote over it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import json
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._corefile import entries, wanted
-from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import parse
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import Document, parse
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.findings import ERROR, Finding, Target
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.lint import lint
-from ansible_collections.kubenode.network.plugins.module_utils._corefile.load import Files
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.load import ANY_FILES, Files
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Object
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 
@@ -49,28 +49,35 @@ class Texts(t.NamedTuple):
     after: str
     records: str
     """The records as they shall be, for the annotation; empty: there are none."""
+    known: str
+    """The records as they were."""
     changes: tuple[str, ...]
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...]
     """What lint says of the text as it shall be."""
 
 
-def edit_text(text: str, records: str, wish: Wanted, around: Files | None = None) -> Texts:
+def edit_text(text: str, records: str, wish: Wanted, around: Files = ANY_FILES) -> Texts:
     """What becomes of a text. Raises KubeError, with ``findings``, for a text that must not be written."""
     try:
         known = entries.parse_records(records)
         document = parse(text)
+        changes: tuple[str, ...] = ("restored the revision",)
+        stays: tuple[str, ...] = ()
         if wish.restore is not None:
             kept = [record for record in known if _holds(wish.restore, record)]
-            after, changes, stays = parse(wish.restore), ("restored the revision",), ()
+            after = parse(wish.restore)
         elif wish.reset:
             outcome = entries.reset(document, known, wish.owner or None)
             after, kept, changes, stays = outcome.document, list(outcome.records), outcome.changes, outcome.kept
         else:
             outcome = wanted.edit(document, wish.options, known, wish.owner, wish.purge)
             after, kept, changes, stays = outcome.document, list(outcome.records), outcome.changes, outcome.kept
-        found = lint(after, wish.target, around) if around is not None else lint(after, wish.target)
-        already = {(one.kind, one.message) for one in _errors(document, wish.target, around)}
+        # The server runs what it has: a plugin of the present text is no unknown one, whatever its release has.
+        there = frozenset(one.name for block in document.blocks for one in block.directives)
+        target = wish.target._replace(known_plugins=wish.target.known_plugins | there)
+        found = lint(after, target, around)
+        already = {(one.kind, one.message) for one in _errors(document, target, around)}
     except CorefileError as error:
         raise KubeError(f"Corefile: {error}") from error
     if str(after) == text:
@@ -82,13 +89,13 @@ def edit_text(text: str, records: str, wish: Wanted, around: Files | None = None
             f"the edited Corefile would be refused{old}: {'; '.join(map(str, errors))}",
             findings=[one._asdict() for one in found],
         )
-    warnings = [f"{one}" for one in stays] + [str(one) for one in found if one.level != ERROR]
-    return Texts(text, str(after), entries.dump_records(kept) if kept else "", changes, tuple(warnings), tuple(found))
+    warnings = [*stays, *(str(one) for one in found if one.level != ERROR)]
+    noted = entries.dump_records(kept) if kept else ""
+    return Texts(text, str(after), noted, records, changes, tuple(warnings), tuple(found))
 
 
-def _errors(document: t.Any, target: Target, around: Files | None) -> list[Finding]:
-    found = lint(document, target, around) if around is not None else lint(document, target)
-    return [one for one in found if one.level == ERROR]
+def _errors(document: Document, target: Target, around: Files) -> list[Finding]:
+    return [one for one in lint(document, target, around) if one.level == ERROR]
 
 
 def _holds(text: str, record: entries.Record) -> bool:
@@ -143,18 +150,20 @@ def strangers(held: Object, key: str) -> list[str]:
         pass
     if not lost:
         return [f"key {key} was edited{who} since our last write"]
-    return [
-        f"key {key} was written over{who} since our last write, and our {', '.join(lost)} went with it: that writer sends "
-        "no resourceVersion, or put back a text of its own"
-    ]  # fmt: skip
+    said = (
+        f"key {key} was written over{who} since our last write, and our {', '.join(lost)} went with it: that writer "
+        "sends no resourceVersion, or put back a text of its own"
+    )
+    return [said]
 
 
 def _writer(held: Object, key: str) -> str:
     """The field manager that wrote the key last, and when."""
-    found = [
-        field for field in held["metadata"].get("managedFields") or ()
-        if f"f:{key}" in ((field.get("fieldsV1") or {}).get("f:data") or {}) and field.get("manager") != "kubenode.network"
-    ]  # fmt: skip
+    found = []
+    for field in held["metadata"].get("managedFields") or ():
+        keys = (field.get("fieldsV1") or {}).get("f:data") or {}
+        if f"f:{key}" in keys and field.get("manager") != "kubenode.network":
+            found.append(field)
     if not found:
         return ""
     last = max(found, key=lambda field: field.get("time") or "")
@@ -192,7 +201,10 @@ def _note(held: Object, name: str, key: str, text: str) -> None:
 def difference(before: str, after: str, name: str) -> dict[str, str]:
     """A unified diff for ``--diff``."""
     lines = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), f"before: {name}", f"after: {name}"
+        before.splitlines(keepends=True),
+        after.splitlines(keepends=True),
+        f"before: {name}",
+        f"after: {name}",
     )
     return {
         "prepared": "".join(
