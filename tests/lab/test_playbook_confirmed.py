@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,14 +84,17 @@ def test_the_ways_of_a_task(new_lab: LabMaker, play: Player) -> None:
     looped = {**route("{{ item }}"), "loop": [210, 211]}
     tasks = [
         {**route(203), "vars": {"ansible_pipelining": False}},
-        {**route(204), "delegate_to": "w2"},
+        {**route(204), "delegate_to": "other"},
         looped,
         {**route(205), "become": True, "become_method": "ansible.builtin.su", "vars": {"ansible_become_flags": "-"}},
         {**route(206), "vars": {"ansible_ssh_args": ""}},
         {**route(207), "vars": {"ansible_pipelining": False, "ansible_ssh_args": ""}},
     ]
-    done = play(lab, play_of(*tasks, hosts="w1"))
-    (*results,) = done.of("w1")
+    # The inventory's own name for w2 would be evaluated for w1.
+    same = {name: f"{{{{ {name} }}}}" for name in ("ansible_ssh_executable", "ansible_control_path_dir")}
+    other = {"ansible.builtin.add_host": {"name": "other", "groups": "workers", "ansible_host": "w2", **same}}
+    done = play(lab, play_of(other, *tasks, hosts="w1", vars={"ansible_remote_tmp": "/tmp/remote"}))
+    _added, *results = done.of("w1")
     for number, result in zip((203, 204, 0, 205, 206, 207), results):
         for one in result.get("results", [result]):
             assert one["changed"] and one["confirmed_by"] == "controller", number
@@ -98,7 +102,7 @@ def test_the_ways_of_a_task(new_lab: LabMaker, play: Player) -> None:
         assert has_route(lab, "w1", number), number
     assert has_route(lab, "w2", 204) and not has_route(lab, "w1", 204)
     # Nothing stays on the node of what Ansible and we brought there for the task.
-    assert lab.sh("w1", "ls ~/.ansible/tmp 2>&- || :") == ""
+    assert lab.sh("w1", "ls /tmp/remote") == ""
 
 
 def test_check_mode_is_one_execution_and_leaves_nothing(new_lab: LabMaker, play: Player) -> None:
@@ -122,7 +126,8 @@ def test_a_change_that_cuts_the_node_off_takes_itself_back_and_is_failed(
     done = play(lab, play_of(block), "-v", core=core, check=False)
     failed, rescued = done.of("w1")
     assert rescued["msg"] == "rescued", "unreachable hosts are not rescued"
-    assert failed["failed"] and failed["rolled_back"] and not failed["changed"]
+    assert done.lines[0]["outcome"] == "failed"
+    assert failed["rolled_back"] and not failed["changed"]
     assert "The controller's last attempt before: ssh: connect to host" in failed["msg"]
     assert "to confirm it over a new connection" in done.output
     assert lab.sh("w1", "ip route show table all proto 157") == before
@@ -170,13 +175,13 @@ def test_the_managed_address_moves(new_lab: LabMaker, play: Player) -> None:
     assert not play(lab, play_of(later)).only("w1")["changed"]
 
 
-def test_on_the_node_itself_its_own_probes_decide(new_lab: LabMaker, tmp_path: Path) -> None:
+def test_on_the_node_itself_its_own_probes_decide(new_lab: LabMaker) -> None:
     lab = new_lab()
     program = str(Path(sys.executable).with_name("ansible"))
 
-    def run(destination: str, gateway: str, *more: str) -> tuple[int, str]:
-        hop = f"next_hop_address: {gateway}, next_hop_interface: ens192"
-        arguments = f"{{owner: here, routes: [{{destination: {destination}, {hop}}}], {', '.join(more)}}}"
+    def run(destination: str, gateway: str, **options: Any) -> tuple[int, str]:
+        wanted = {"destination": destination, "next_hop_address": gateway, "next_hop_interface": "ens192"}
+        arguments = json.dumps({"owner": "here", "routes": [wanted], **options})
         command = [program, "-i", "localhost,", "-c", "local", "localhost", "-m", "kubenode.network.static_routes"]
         interpreter = ["-e", f"ansible_python_interpreter={sys.executable}"]
         variables = [f"{key}={lab.env[key]}" for key in ("ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH") if key in lab.env]
@@ -185,8 +190,8 @@ def test_on_the_node_itself_its_own_probes_decide(new_lab: LabMaker, tmp_path: P
 
     status, output = run("10.213.0.0/16", "192.168.100.1")
     assert status == 0 and '"confirmed_by": "node"' in output, output
-    status, output = run("default", DEAD, "allow_default_override: true", "on_conflict: replace", "rollback_timeout: 8")
+    status, output = run("default", DEAD, allow_default_override=True, on_conflict="replace", rollback_timeout=8)
     assert status != 0 and '"rolled_back": true' in output and f"nobody answers for {DEAD}" in output, output
     assert "192.168.100.1" in lab.sh("w1", "ip route show default")
-    status, output = run("10.214.0.0/16", "192.168.100.1", "confirm: controller")
+    status, output = run("10.214.0.0/16", "192.168.100.1", confirm="controller")
     assert status != 0 and "over the connection local" in output, output

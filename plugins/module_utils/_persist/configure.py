@@ -18,6 +18,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._persist.detect i
     IFUPDOWN,
     NETWORK_MANAGER,
     NETWORKD,
+    comes_back,
     managers,
 )
 from ansible_collections.kubenode.network.plugins.module_utils._persist.records import NODE, empty, nics
@@ -64,7 +65,7 @@ def configured(
 
     The state is returned with its managers. Raises StateError where something cannot be kept, naming the way out.
     """
-    state = state._replace(managers=managers(state.links, root))
+    state = state._replace(managers=_managers(state, owned, root))
     warnings = list(plan.warnings)
     if not target.persist:
         warnings += _undone_later(plan, state)
@@ -94,6 +95,8 @@ def configured(
         plan = _with_protocols(plan, found, work[manager][1], manager, state)
         if manager != UNITS:
             plan = _without_leases(plan, found, work[manager][1], state)
+    if any(manager.endswith((NETWORKD, f"({NETWORKD})")) for manager, _found in results):
+        plan = _with_broadcasts(plan, state)
     changes: list[Change] = []
     activations: list[Change] = []
     for manager, found in results:
@@ -119,6 +122,15 @@ def _left_alone(previous: Nics, wanted: Nics, state: State, root: str) -> Config
     from ansible_collections.kubenode.network.plugins.module_utils._persist import networkmanager_release
 
     return networkmanager_release.configure(previous, wanted, state, root)
+
+
+def _managers(state: State, owned: Owned, root: str) -> dict[str, str]:
+    """NIC -> manager; a manager that had it, and is merely down until the next boot, still has it."""
+    found = managers(state.links, root)
+    for (kind, name), record in owned.items():
+        if kind == "manager" and name in state.links and name not in found and comes_back(record.value, root):
+            found[name] = record.value
+    return found
 
 
 def _undone_later(plan: Plan, state: State) -> t.Iterator[str]:
@@ -288,6 +300,20 @@ def _with_protocols(plan: Plan, found: Configuration, wanted: Nics, manager: str
             first.append(Change(kind, text_of(old), old, new, record.owners, f"{manager}'s from now on"))
         _renew(owned, kind, new)
     return plan._replace(changes=(*first, *changes), owned=owned)
+
+
+def _with_broadcasts(plan: Plan, state: State) -> Plan:
+    """New addresses with the broadcast address that networkd gives them: see ``networkd_files.usual_broadcast``."""
+    from ansible_collections.kubenode.network.plugins.module_utils._persist.networkd_files import usual_broadcast
+
+    changes = [
+        change._replace(after=change.after._replace(broadcast=change.after.broadcast or usual_broadcast(change.after)))
+        if change.kind == "address" and change.after is not None
+        and NETWORKD in state.managers.get(change.after.interface, "")
+        else change
+        for change in plan.changes
+    ]  # fmt: skip
+    return plan._replace(changes=tuple(changes))
 
 
 def _without_leases(plan: Plan, found: Configuration, wanted: Nics, state: State) -> Plan:

@@ -46,6 +46,19 @@ def managers(links: t.Mapping[str, Link], root: str = "/") -> dict[str, str]:
     return result
 
 
+def comes_back(manager: str, root: str = "/") -> bool:
+    """Whether a manager that does not run now is started at the next boot: its NICs are still its own."""
+    program = re.sub(r"^netplan \((.*)\)$", r"\1", manager)
+    if program not in (NETWORK_MANAGER, NETWORKD):
+        return False
+    folder = os.path.join(root, "etc/systemd/system")
+    return any(
+        os.path.lexists(os.path.join(folder, wants, f"{program}.service"))
+        for wants in _entries(folder)
+        if wants.endswith(".wants")
+    )
+
+
 def _networkd(text: str) -> str | None:
     """The manager by networkd's state file of a link: a .network file applies to it and does not say Unmanaged=yes."""
     values = dict(re.findall(r"^(ADMIN_STATE|NETWORK_FILE)=(.*)$", text, re.MULTILINE))

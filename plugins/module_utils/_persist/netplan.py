@@ -17,6 +17,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._persist import n
 from ansible_collections.kubenode.network.plugins.module_utils._persist import netplan_files, netplan_render, networkd
 from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import Command, Configuration, Nic
 from ansible_collections.kubenode.network.plugins.module_utils._persist.netplan_files import Definition, Listed
+from ansible_collections.kubenode.network.plugins.module_utils._persist.networkd_files import usual_broadcast
 from ansible_collections.kubenode.network.plugins.module_utils._state.files import read_file
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import FileState, State, StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.system import systemd_runs_here
@@ -68,6 +69,8 @@ def configure(
         found = _definition(name, foreign, state) if nic is not None else None
         entry: entries.Entry = {}
         if nic is not None and found is not None:
+            nic, odd = _without_odd(nic, state) if _networkd(name, state) else (nic, [])
+            left += odd
             said = entries.definition(nic, _networkd(name, state), _has(found, _networkd(name, state)))
             entry, unexpressed = said
             left += unexpressed
@@ -123,6 +126,17 @@ def _differs(files: dict[str, FileState], kept: list[str], path: str, file: File
 
 def _networkd(name: str, state: State) -> bool:
     return state.managers.get(name, NETWORKD) == NETWORKD
+
+
+def _without_odd(nic: Nic, state: State) -> tuple[Nic, list[tuple[str, t.Any]]]:
+    """Addresses that stand with another broadcast address than networkd's are left to a unit of ours.
+
+    netplan has no word for it, and networkd would ask for them again and again: see ``networkd_files``.
+    """
+    standing = {one: state.addresses.get(one.key) for one in nic.addresses}
+    odd = [one for one, held in standing.items() if held is not None and held.broadcast != usual_broadcast(held)]
+    kept = tuple(one for one in nic.addresses if one not in odd)
+    return nic._replace(addresses=kept), [("address", one) for one in odd]
 
 
 def _definition(name: str, foreign: t.Mapping[str, Definition], state: State) -> Definition:

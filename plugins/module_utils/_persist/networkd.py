@@ -197,7 +197,11 @@ def _names(folder: str, root: str) -> list[str]:
 
 def _as_standing(nic: Nic, state: State) -> Nic:
     """The addresses as the kernel has them now, with what a declaration does not say (broadcast address, metric)."""
-    return nic._replace(addresses=tuple(state.addresses.get(address.key, address) for address in nic.addresses))
+    addresses = []
+    for address in nic.addresses:
+        usual = address._replace(broadcast=address.broadcast or texts.usual_broadcast(address))
+        addresses.append(state.addresses.get(address.key, usual))
+    return nic._replace(addresses=tuple(addresses))
 
 
 def _split(nic: Nic) -> tuple[Nic, list[tuple[str, t.Any]]]:

@@ -10,6 +10,7 @@ networkd-routing-policy-rule.c and networkd-address.c of systemd 252.
 from __future__ import annotations
 
 import typing as t
+from socket import inet_ntop
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.addr import (
     canonical_address,
@@ -318,10 +319,20 @@ def _taken(dhcp: Dhcp, entries: dict[str, list[str]], routes: str, gateway: str,
         entries[dns] = ["no"]
 
 
+def usual_broadcast(address: Address) -> str | None:
+    """The broadcast address that networkd gives an address where nothing is said of it.
+
+    networkd 252 asks thousands of times a second for an address that the kernel holds with another one, until it fails.
+    """
+    if address.family != AF_INET or address.prefix_length > 30:
+        return None
+    whole = int.from_bytes(parse_address(address.address)[1], "big") | ((1 << (32 - address.prefix_length)) - 1)
+    return inet_ntop(AF_INET, whole.to_bytes(4, "big"))
+
+
 def _address_more(address: Address) -> dict[str, list[str]]:
     entries: dict[str, list[str]] = {}
-    if address.family == AF_INET:
-        # networkd 252 asks for an address with another broadcast address than the kernel's thousands of times a second.
+    if address.family == AF_INET and address.broadcast != usual_broadcast(address):
         entries["Broadcast"] = [address.broadcast or "no"]
     if address.scope == 254:
         entries["Scope"] = ["host"]

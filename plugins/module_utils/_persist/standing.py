@@ -23,10 +23,13 @@ def stands(owned: Owned, links: t.Mapping[str, Link], root: str = "/") -> bool:
             kept[identity] = record.value
     if not kept:
         return True
-    from ansible_collections.kubenode.network.plugins.module_utils._persist.detect import managers
+    from ansible_collections.kubenode.network.plugins.module_utils._persist.detect import comes_back, managers
 
     found = managers({name: links[name] for name in kept}, root)
-    return all(found.get(name, "") == manager for name, manager in kept.items())
+    return all(
+        found.get(name, "") == manager or (name not in found and comes_back(manager, root))
+        for name, manager in kept.items()
+    )
 
 
 def digest(path: str, root: str = "/") -> str:

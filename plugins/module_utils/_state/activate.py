@@ -105,7 +105,7 @@ def settle(
     while True:
         files = [(path, pattern) for path, pattern in files if not _says(path, pattern, since)]
         now = read()
-        awaited = [change for change in awaited if counterpart(change.kind, change.after, now) is None]
+        awaited = [change for change in awaited if made_of(change, now) is None]
         if not (awaited or files) or time.monotonic() > deadline:
             return now
         check()
@@ -121,6 +121,12 @@ def _says(path: str, pattern: str, since: float) -> bool:
             )
     except OSError:
         return False
+
+
+def made_of(change: Change, now: State) -> t.Any:
+    """What a manager made of the new object of a change; the old one, with another protocol, is not it."""
+    found = counterpart(change.kind, change.after, now)
+    return None if found == change.before else found
 
 
 def counterpart(kind: str, wanted: t.Any, now: State) -> t.Any:
@@ -149,7 +155,7 @@ def tolerant(activated: Activated, changes: t.Iterable[Change], now: State) -> t
         if not activated.concerns(change):
             left.append(change)
             continue
-        made = counterpart(change.kind, change.after, now) if change.after is not None else None
+        made = made_of(change, now) if change.after is not None else None
         there = change.before is not None and holds(now, change.kind, change.before)
         if change.kind == "link":
             left.append(change)
@@ -157,7 +163,7 @@ def tolerant(activated: Activated, changes: t.Iterable[Change], now: State) -> t
             (left if there else done).append(change)
         elif made is not None:
             done.append(change._replace(before=None if there else change.before, after=made))
-            if there and change.before != made:
+            if there:
                 left.append(change._replace(after=None))
         else:
             left.append(change._replace(before=change.before if there else None))

@@ -59,7 +59,10 @@ class StepFailed(Exception):
         verb = "make" if change.before is None else "remove" if change.after is None else "change"
         value = change.before if change.after is None else change.after
         what = object_text(change.kind, value) if change.kind in ("link", *BATCHED) else f"{change.kind} {change.name}"
-        super().__init__(f"cannot {verb} {what}: {reason}{more}")
+        if change.kind == "activate":
+            super().__init__(f"{change.name} does not take up its configuration: {reason}")
+        else:
+            super().__init__(f"cannot {verb} {what}: {reason}{more}")
 
 
 # --- into atomic changes ---------------------------------------------------------------------------------------------

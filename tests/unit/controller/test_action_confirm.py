@@ -28,8 +28,8 @@ Answer = t.Union[Result, Exception]
 ROUTES = {"routes": [], "owner": "x"}
 TRANSACTION = {"id": "20261122-1", "seconds_left": 58, "rollback_timeout": 60}
 CHANGED = {
-    "changed": True, "runtime": True, "persistent": True, "plan": ["route add"], "before": {}, "after": {},
-    "warnings": ["a"], "diff": {"before": ""},
+    "changed": True, "runtime": True, "persistent": True,
+    "plan": ["route add"], "before": {}, "after": {}, "warnings": ["a"], "diff": {"before": ""},
 }  # fmt: skip
 STARTED = {**CHANGED, "transaction": TRANSACTION}
 KEPT = {
