@@ -64,18 +64,21 @@ options:
     default: own
   state:
     description:
-      - V(absent) takes back every entry of the owner that nobody has edited since, of all owners with an empty O(owner).
+      - V(absent) takes back every entry of the owner that nobody has edited since, of all owners with an empty
+        O(owner).
     type: str
     choices: [present, absent]
     default: present
   restore:
     description:
-      - Number of a revision to go back to, as the error about one that is not kept lists them. Nothing else is edited then.
+      - Number of a revision to go back to, as the error about one that is not kept lists them. Nothing else is edited
+        then.
     type: int
   stub_domains:
     description:
       - Zones that other servers answer for. Each gets a server block of its own with a forward to them.
-      - Keys are C(zone), C(servers) (addresses), and if wanted C(port) (53), C(options) (of plugin forward), C(cache) (seconds, 30; 0 for none), C(errors) (true), C(log) (false), C(bind) (addresses).
+      - Keys are C(zone), C(servers) (addresses), and if wanted C(port) (53), C(options) (of plugin forward), C(cache)
+        (seconds, 30; 0 for none), C(errors) (true), C(log) (false), C(bind) (addresses).
     type: list
     elements: dict
   hosts:
@@ -130,7 +133,8 @@ options:
     default: ""
   on_owner:
     description:
-      - What to do where something puts its own text back after every edit (k3s, Helm, Argo CD, an operator ...). V(fail)
+      - What to do where something puts its own text back after every edit (k3s, Helm, Argo CD, an operator ...).
+        V(fail)
         tells its own way, V(force) edits all the same.
     type: str
     choices: [fail, force]

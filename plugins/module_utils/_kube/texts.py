@@ -180,8 +180,8 @@ def _annotation(held: Object, name: str) -> dict[str, str]:
         value = json.loads(text) if text else {}
     except ValueError:
         raise KubeError(
-            f"annotation {name} of ConfigMap {held['metadata'].get('name')} is no JSON: somebody changed it; remove it, "
-            "and what we added is nobody's and stays"
+            f"annotation {name} of ConfigMap {held['metadata'].get('name')} is no JSON: somebody changed it; remove "
+            "it, and what we added is nobody's and stays"
         ) from None
     return value if isinstance(value, dict) else {}
 
