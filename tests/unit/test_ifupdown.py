@@ -188,9 +188,7 @@ def test_lines_that_say_the_contrary_or_what_is_taken_away_go_when_asked(tmp_pat
     node = Node(tmp_path)
     gone = route("10.99.0.0/16")._replace(protocol=3)
     nic = Nic("eth1", routes=(route("0.0.0.0/0", "10.60.2.2"),), removed=(("route", gone),))
-    with pytest.raises(
-        StateError, match=r"(?s)es:6 says gateway.*es:8 says up ip route.*no such route"
-    ):
+    with pytest.raises(StateError, match=r"(?s)es:6 says gateway.*es:8 says up ip route.*no such route"):
         node.configure(nic)
     node.run(nic, on_conflict="replace")
     text = (tmp_path / INTERFACES[1:]).read_text()
