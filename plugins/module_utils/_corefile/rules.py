@@ -89,8 +89,8 @@ def _loadbalance(args: t.Sequence[str]) -> str:
 
 
 _FORWARD_SINGLE = """
-max_fails max_connect_attempts tls_servername expire max_age max_idle_conns read_timeout doh_method policy max_concurrent
-source_address
+max_fails max_connect_attempts tls_servername expire max_age max_idle_conns read_timeout doh_method policy
+max_concurrent source_address
 """
 _TTL = each(integer(0, 3600), more=True)
 _TIMEOUT = each(duration(1, 86400))
