@@ -9,6 +9,7 @@ part ends, or until the first thread is through (``Report.alone``).
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import fcntl
@@ -98,6 +99,19 @@ class Report:
                         print("\n".join(lane.kept), flush=True)
                     lane.kept = None
 
+    def together(self, steps: t.Iterable[t.Callable[[], object]], at_once: int) -> None:
+        """Run steps of the part that this thread is at, several at a time; each reports when it has ended."""
+        lane = self._lane
+        mine = lane.part, lane.name, lane.kept
+
+        def run(step: t.Callable[[], object]) -> None:
+            self._lane.part, self._lane.name, self._lane.kept = mine
+            step()
+
+        with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+            for future in [pool.submit(run, step) for step in steps]:
+                future.result()
+
     def alone(self) -> None:
         """No part prints as it goes any more: those beside it do so from now on."""
         with self._printing:
@@ -129,19 +143,22 @@ class Report:
 
     def passed(self, what: str) -> None:
         """Counts and prints a check that stands."""
-        self._lane.part.passed += 1
+        with self._printing:
+            self._lane.part.passed += 1
         self._say(f"  ok    {what}")
 
     def failed(self, what: str, why: str) -> None:
         """Counts and prints a check that does not stand; ``why`` may have many lines."""
-        self._lane.part.failed += 1
+        with self._printing:
+            self._lane.part.failed += 1
         self._say(f"  FAIL  {what}")
         for line in why.splitlines():
             self._say(f"        | {line}")
 
     def skipped(self, what: str, why: str) -> None:
         """Counts and prints what could not be done here, and why."""
-        self._lane.part.skipped += 1
+        with self._printing:
+            self._lane.part.skipped += 1
         self._say(f"  skip  {what}: {why}")
 
     def available(self, what: str, command: list[str]) -> bool:

@@ -91,8 +91,9 @@ def test_the_ways_of_a_task(new_lab: LabMaker, play: Player) -> None:
         {**route(207), "vars": {"ansible_pipelining": False, "ansible_ssh_args": ""}},
     ]
     # The inventory's own name for w2 would be evaluated for w1.
-    other = {"ansible.builtin.add_host": {"name": "other", "groups": "workers", "ansible_host": "w2"}}
-    done = play(lab, play_of(other, *tasks, hosts="w1"))
+    same = {name: f"{{{{ {name} }}}}" for name in ("ansible_ssh_executable", "ansible_control_path_dir")}
+    other = {"ansible.builtin.add_host": {"name": "other", "groups": "workers", "ansible_host": "w2", **same}}
+    done = play(lab, play_of(other, *tasks, hosts="w1", vars={"ansible_remote_tmp": "/tmp/remote"}))
     _added, *results = done.of("w1")
     for number, result in zip((203, 204, 0, 205, 206, 207), results):
         for one in result.get("results", [result]):
@@ -101,7 +102,7 @@ def test_the_ways_of_a_task(new_lab: LabMaker, play: Player) -> None:
         assert has_route(lab, "w1", number), number
     assert has_route(lab, "w2", 204) and not has_route(lab, "w1", 204)
     # Nothing stays on the node of what Ansible and we brought there for the task.
-    assert lab.sh("w1", "ls ~/.ansible/tmp 2>&- || :") == ""
+    assert lab.sh("w1", "ls /tmp/remote") == ""
 
 
 def test_check_mode_is_one_execution_and_leaves_nothing(new_lab: LabMaker, play: Player) -> None:

@@ -8,13 +8,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import store
-from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.transaction import (
-    Result,
-    answer,
-    open_change,
-    settle,
-    work,
-)
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.opening import open_change
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.store import Result
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.transaction import answer, settle, work
 
 if t.TYPE_CHECKING:
     from ansible_collections.kubenode.network.plugins.module_utils._state.model import Owned, Plan, State
@@ -43,11 +39,22 @@ def make(
     if confirm.by == "controller":
         from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.worker import detach
 
+        _load()
         detach(lambda: work(run, result, carry_out), run.file("worker"), () if lock is None else (lock.handle,))
         return {**result, "transaction": answer(run)}
     store.write(run.file("worker"), store.myself())
     work(run, result, carry_out)
     return {**settle(run, "node"), "transaction": {"id": run.id}}
+
+
+def _load() -> None:
+    """Import what the change may need: the folder that it comes from may go with this process (_engine)."""
+    from importlib import import_module
+
+    rooms = __name__.rpartition("._checkpoint")[0]
+    for name in ("apply", "activate", "nft", "paths", "sysctl", "undo", "verify"):
+        import_module(f"{rooms}._state.{name}")
+    import_module(f"{rooms}._netlink.link_kinds")
 
 
 def _slow(plan: Plan, owned: Owned) -> bool:

@@ -101,6 +101,7 @@ file_back() {
       "As it was before the transaction: $here/$base.before"
     return
   fi
+  case $path in */etc/netplan/*) netplan=1 ;; esac
   new=${path%/*}/.${path##*/}.kubenode
   [ -d "${path%/*}" ] || (umask 022 && mkdir -p -- "${path%/*}")
   rm -f -- "$new"
@@ -301,6 +302,7 @@ if [ "$mode" = watchdog ]; then
   [ "$(uptime_of)" -ge "$(cat deadline)" ] || exit 1
 fi
 failed=0
+netplan=0
 mv open rolling-back 2>/dev/null || {
   case $mode in boot | resume) [ -e rolling-back ] || exit 1 ;; *) exit 1 ;; esac
 }
@@ -331,6 +333,12 @@ for name in $steps; do
   . "./$step/undo.sh"
   : >"$step/undone"
 done
+if [ "$mode$netplan" = boot1 ]; then
+  # netplan's generator has run before this, on the files that were to be undone.
+  for generate in /usr/libexec/netplan/generate /lib/netplan/generate; do
+    [ ! -x "$generate" ] || { "$generate" && break; }
+  done
+fi >/dev/null 2>&1
 if [ -s boot-unit ]; then
   while read -r path; do
     rm -f -- "$path"

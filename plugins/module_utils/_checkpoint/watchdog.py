@@ -33,7 +33,7 @@ RequiresMountsFor=/var/lib/kubenode-network /etc
 After=local-fs.target
 Wants=network-pre.target
 Before=network-pre.target NetworkManager.service systemd-networkd.service systemd-resolved.service networking.service
-Before=wicked.service systemd-sysctl.service systemd-udevd.service
+Before=wicked.service systemd-sysctl.service
 Conflicts=shutdown.target
 Before=shutdown.target
 

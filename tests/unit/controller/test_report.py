@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import pathlib
 import sys
@@ -174,3 +175,19 @@ def test_the_last_part_is_printed_as_it_goes(report: t.Any, capsys: pytest.Captu
     go_on.set()
     thread.join()
     assert str(report.total()) == "2 passed, 0 failed, 0 skipped"
+
+
+def test_steps_that_run_together_count_for_their_part(report: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    def step(number: int) -> None:
+        meeting.wait()
+        if number % 2:
+            report.passed(f"step {number}")
+        else:
+            report.failed(f"step {number}", "a reason")
+
+    with report.part("molecule"):
+        report.together([functools.partial(step, number) for number in range(4)], at_once=2)
+    assert str(report.parts["molecule"][0]) == "2 passed, 2 failed, 0 skipped"
+    assert "step 3" in capsys.readouterr().out
