@@ -376,7 +376,7 @@ EXAMPLES = r"""
 - name: A part of a larger change, kept or taken back with the checkpoint
   kubenode.network.network_state:
     owner: storage-network
-    checkpoint: "{{ opened.transaction.id }}"
+    checkpoint: "{{ opened.id }}"
     src: policies.yml
 """
 

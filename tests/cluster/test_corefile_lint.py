@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ansible_collections.kubenode.network.plugins.module_utils._corefile import versions
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import parse
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.lint import ERROR, Target, lint
+from ansible_collections.kubenode.network.tests.cluster.build import module_folder
 from ansible_collections.kubenode.network.tests.cluster.coredns_process import coredns, running
 from ansible_collections.kubenode.network.tests.unit import corefile_cases as cases
 
@@ -56,6 +60,31 @@ def test_coredns_starts_with_what_it_swallows(verdicts: dict[str, tuple[bool, st
 def test_coredns_starts_with_what_lint_calls_valid(verdicts: dict[str, tuple[bool, str]], name: str) -> None:
     started, output = verdicts[cases.VALID[name]]
     assert started, output
+
+
+# What lint says of examples that would not start as they stand in the documentation.
+WRONG_EXAMPLES = {"loop": {"loop"}, "nomad": {"plugin-twice"}}
+_EXAMPLE = re.compile(
+    r"^(?:~~~|```) *(?:corefile|txt|conf)?\n(.*?)^(?:~~~|```)", re.DOTALL | re.MULTILINE | re.IGNORECASE
+)
+_BLOCK = re.compile(r"(?:\.|\(\w+\)|\w+://\S+|[\w-]+\.[\w.:/-]*)(?::\d+)? ?[^\n\[]*\{$", re.MULTILINE)
+
+
+def test_lint_takes_every_example_of_coredns_own_documentation() -> None:
+    folder = module_folder("coredns", "github.com/coredns/coredns")
+    wrong: dict[str, set[str]] = {}
+    seen = 0
+    for readme in sorted(folder.glob("plugin/*/README.md")):
+        for text in _EXAMPLE.findall(readme.read_text(encoding="utf-8")):
+            if not _BLOCK.match(text.strip()):
+                continue
+            seen += 1
+            findings = lint(parse(text), Target(version="1.15.0", host_network=True))
+            kinds = {finding.kind for finding in findings if finding.level == ERROR}
+            if kinds:
+                wrong.setdefault(readme.parent.name, set()).update(kinds)
+    assert seen > 130
+    assert wrong == WRONG_EXAMPLES
 
 
 def test_the_plugins_of_this_release_are_those_that_lint_knows() -> None:

@@ -186,12 +186,12 @@ def test_without_a_confirmation_the_node_goes_back_in_time_and_tells_why(node: N
 def test_an_answer_that_was_lost_is_given_again_and_nothing_is_done_twice(node: Node) -> None:
     from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import standing
 
-    first = node.answer(confirm="controller", run="run-7")
-    again = standing.once_more("run-7", "controller", str(node.root))
+    first = node.answer(confirm="controller", run="run7")
+    again = standing.once_more("run7", "controller", str(node.root))
     assert again is not None
     assert again["transaction"]["id"] == first["transaction"]["id"]
     assert again["plan"] == first["plan"]
-    assert standing.once_more("run-8", "controller", str(node.root)) is None
+    assert standing.once_more("run8", "controller", str(node.root)) is None
     node.checkpoint("commit", id=first["transaction"]["id"])
     assert len(node.transactions()) == 1
 
