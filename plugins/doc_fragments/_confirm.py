@@ -78,6 +78,11 @@ options:
           - Seconds that one attempt may take, from 1 to 600. Unless told 2 for V(gateway), 3 for V(dns) and V(tcp), 5
             for V(http) and V(api_server), 1 for V(route_get), 10 for V(command).
         type: int
+      required:
+        description:
+          - Whether it must pass even if it failed before the change, such as a probe of what the change shall bring
+            about. V(false) unless told.
+        type: bool
       address:
         description: Address to reach with V(gateway) and V(tcp).
         type: str
@@ -151,3 +156,6 @@ options:
         description: What the answer to V(route_get) must be, as in M(kubenode.network.route_get_info).
         type: dict
 """
+
+    # The same options where nothing else of this fragment is there.
+    PROBES = "options:\n" + DOCUMENTATION[DOCUMENTATION.index("  probes:\n") :]

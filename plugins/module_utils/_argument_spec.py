@@ -64,6 +64,7 @@ PATH_OPTIONS: Spec = {
     "paths": _ENTRIES,
 }
 STATE_OPTIONS: Spec = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "desired_state": {"type": "dict"},
     # Elements as they are: an empty YAML document is null, which is no dict.
     "policies": {"type": "list", "elements": "raw"},
@@ -89,6 +90,14 @@ ARGUMENT_SPECS: dict[str, Spec] = {
     "dns_resolver": {**RESOLVER_OPTIONS, **OWNER_OPTIONS, **CONFIRM_OPTIONS},
     "network_state": {**STATE_OPTIONS, **COMMON_OPTIONS},
     "network_state_info": {"include_foreign": {"type": "bool", "default": False}},
+    "network_checkpoint": {
+        "state": {"type": "str", "choices": ["create", "extend", "commit", "rollback", "list"], "required": True},
+        "id": {"type": "str"},
+        "rollback_timeout": {"type": "int"},
+        "restore_files": {"type": "list", "elements": "path"},
+        "undo_commands": _TEXTS,
+        "probes": _ENTRIES,
+    },
     "route_get_info": {"paths": {**_ENTRIES, "required": True}},
 }
 STATE_EXCLUSIVE = [("desired_state", "policies", "src")]

@@ -39,6 +39,24 @@ attributes:
     support: none
 
 options:
+  state:
+    description:
+      - V(present) brings the node to what is declared.
+      - V(absent) takes back what the collection brought, of the O(owner), or without one of every owner and of runs
+        without any. Nothing may be declared beside it.
+      - That is routes, rules, addresses, links, the configuration of NICs at their managers, units, names of tables,
+        kernel settings, lines in files and marks. Of everybody it is also what carries the collection's marks
+        without a record, and the collection's own folder on the node. After a change that the controller confirmed
+        the folder stays until the next run, which finds nothing else to take back.
+      - What was there before it was declared stays. C(/etc/resolv.conf), C(/etc/nsswitch.conf), kernel settings and the
+        MTU and MAC address of NICs become what they were before the first change, unless somebody changed them
+        since. That a NIC is up stays.
+      - It is a change like any other, planned, confirmed and undone alike.
+    type: str
+    choices:
+      - present
+      - absent
+    default: present
   policies:
     description:
       - NodeNetworkConfigurationPolicies or bare desired states, applied as one change. Their order means nothing. Two
@@ -286,6 +304,11 @@ EXAMPLES = r"""
             next-hop-interface: ens224
             state: absent
 
+- name: Take back what the policy worker-routes brought
+  kubenode.network.network_state:
+    state: absent
+    owner: worker-routes
+
 - name: Kept only if the whole list of what must work does
   kubenode.network.network_state:
     owner: storage-network
@@ -308,6 +331,7 @@ EXAMPLES = r"""
         address: 10.200.0.5
         port: 2049
         source: 10.100.0.10
+        required: false
       - type: http
         url: https://10.100.0.5/v2/
         status: [200, 401]
@@ -352,7 +376,7 @@ EXAMPLES = r"""
 - name: A part of a larger change, kept or taken back with the checkpoint
   kubenode.network.network_state:
     owner: storage-network
-    checkpoint: "{{ opened.transaction.id }}"
+    checkpoint: "{{ opened.id }}"
     src: policies.yml
 """
 

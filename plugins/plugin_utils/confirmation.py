@@ -8,6 +8,7 @@ Which way the network is does not matter here: the node decides by its own clock
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 
@@ -24,6 +25,8 @@ _PAUSE = 1.0
 _TELL_EVERY = 15.0
 # A node that went back by a restart needs time for it.
 _PATIENCE = 60.0
+# A node that can be reached, but does not answer as ours does, is given as long beyond its time.
+_WAY_BACK = 15.0
 
 
 class Node(t.Protocol):
@@ -64,31 +67,35 @@ def confirm(node: Node, transaction: t.Mapping[str, t.Any], clock: Clock | None 
     told = start
     clock.sleep(_HEAD_START)
     attempts = 0
+    trouble = ""
     while True:
         attempts += 1
         until = deadline if clock.now() < deadline else last
         answer: Result | None = None
+        reached = True
         try:
             answer = node.commit(transaction["id"], until - clock.now())
         except AnsibleError as error:
             # The task's own timeout, which a user may set, is none.
             trouble = _first_line(error)
+            reached = not isinstance(error, AnsibleConnectionFailure)
         else:
             if TRANSACTION in answer:
+                if answer.get("failed") and trouble:
+                    answer["msg"] = f"{answer.get('msg')} The controller's last attempt before: {trouble}"
                 return answer
             trouble = str(answer.get("msg") or "no result")
         now = clock.now()
         node.detail(f"attempt {attempts} to confirm: {trouble}")
-        if now >= last:
+        if now >= (min(last, deadline + _WAY_BACK) if reached else last):
             break
         if now - told >= _TELL_EVERY:
             told = now
             node.tell(_progress(deadline - now, last - now, trouble))
         clock.sleep(_PAUSE)
-    if answer is not None:
-        # It can be reached, but cannot say what became of the change.
-        answer.update(failed=True, msg=_lost(transaction, f"what it answers instead is: {trouble}"))
-        return answer
+    if reached:
+        message = _lost(transaction, f"it can be reached, but what it answers is: {trouble}")
+        return {**(answer or {}), "failed": True, "msg": message}
     raise AnsibleConnectionFailure(_lost(transaction, f"the last attempt said: {trouble}"))
 
 
@@ -109,7 +116,8 @@ def _lost(transaction: t.Mapping[str, t.Any], trouble: str) -> str:
 
 def _first_line(error: BaseException) -> str:
     text = str(getattr(error, "message", "") or error).strip()
-    return text.splitlines()[-1].strip() if text else type(error).__name__
+    # Ansible's own words before those of ssh say less.
+    return re.split(r"(?:via|over) ssh: ", text)[-1].splitlines()[-1].strip() if text else type(error).__name__
 
 
 def insist(

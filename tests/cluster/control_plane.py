@@ -22,7 +22,7 @@ import typing as t
 import urllib.error
 import urllib.request
 
-from pki import Authority
+from ansible_collections.kubenode.network.tests.cluster.pki import Authority
 
 SERVICE_NETWORK = "10.96.0.0/16"
 FIRST_SERVICE = "10.96.0.1"
@@ -114,7 +114,9 @@ class ControlPlane:
 
     def kubeconfig(self, user: str = "admin", server: str = "") -> pathlib.Path:
         """A kubeconfig for somebody of USERS; ``server`` where the API server has another address for them."""
-        path = self.folder / f"{user.replace(':', '-')}{'@' + server.rpartition('/')[2] if server else ''}.kubeconfig"
+        where = f"@{server.rpartition('/')[2]}" if server else ""
+        # A colon would separate two files.
+        path = self.folder / f"{user}{where}.kubeconfig".replace(":", "-")
         cluster = {"server": server or self.url, "certificate-authority": str(self.folder / "ca.crt")}
         context = {"cluster": "test", "user": user}
         content = {
@@ -129,7 +131,8 @@ class ControlPlane:
         """What the API server answers, decoded. Raises urllib.error.HTTPError."""
         headers = {"Authorization": f"Bearer {token(user)}"}
         if body is not None:
-            headers["Content-Type"] = "application/json" if kind == "json" else f"application/{kind}+json"
+            form = {"json": "json", "apply-patch": "apply-patch+yaml"}.get(kind, f"{kind}+json")
+            headers["Content-Type"] = f"application/{form}"
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
         context = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import pathlib
 import time
 
-from control_plane import ControlPlane
+from ansible_collections.kubenode.network.tests.cluster.control_plane import ControlPlane
 
 
 def start(

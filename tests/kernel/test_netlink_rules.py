@@ -228,7 +228,7 @@ def random_rules() -> st.SearchStrategy[Rule]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(rules=st.lists(random_rules(), min_size=1, max_size=6, unique_by=lambda rule: (rule.family, rule.priority)))
-def testrandom_rules_come_back_as_they_were_and_go(wired: t.Any, rules: list[Rule]) -> None:
+def test_random_rules_come_back_as_they_were_and_go(wired: t.Any, rules: list[Rule]) -> None:
     sock = wired.socket()
     untouched = read_rules(sock)
     try:

@@ -381,6 +381,7 @@ BAD_INPUTS: list[Bad] = [
     node("addresses_exact", desired_state={}, addresses_exact="perhaps"),
     node("strict_nmstate", desired_state={}, strict_nmstate="perhaps"),
     node("prune", desired_state={}, prune="perhaps"),
+    node("state", "nothing declared beside it", desired_state={}, state="absent"),
     node("node_labels", policies=[POLICY], node_labels=["worker"]),
     # --- paths
     Bad("route_get_info", {"paths": [{"source": "10.100.0.10"}]}, ("paths[0].destination",)),
@@ -478,6 +479,7 @@ BAD_INPUTS: list[Bad] = [
     probe("probes[0].port: found 80", "type gateway takes address, interface", type="gateway", port=80),
     probe("probes[0].name: found \"x\"", "nothing but its timeout", type="api_server", name="x"),
     probe("probes[0].timeout: found 0", "from 1 to 600", type="gateway", timeout=0),
+    probe("probes[0].required: found \"sometimes\"", type="gateway", required="sometimes"),
     probe("probes[0].address: found \"router\"", "IPv4 or IPv6", type="gateway", address="router"),
     probe("probes[0].address: found \"fe80::1\"", "an interface beside it", type="gateway", address="fe80::1"),
     probe("probes[0].interface: found \"ens/224\"", type="gateway", interface="ens/224"),
@@ -498,6 +500,7 @@ BAD_INPUTS: list[Bad] = [
     probe("probes[0].destination: found", "one address", type="route_get", destination="10.200.0.0/16"),
     probe("probes[0].argv: found \"/bin/true\"", "a list", type="command", argv="/bin/true"),
     probe("probes[0].argv: found [\"true\"]", "absolute path", type="command", argv=["true"]),
+    resolver("interface: found", "white space", servers=["10.100.0.53"], interface="ens/192"),
     resolver("owner", "letters", servers=["10.100.0.53"], owner="my owner"),
     Bad("static_routes", {"routes": [GOOD_ROUTE], "purge": True}, ("purge", "an owner")),
     Bad("route_rules", {"rules": [GOOD_RULE], "purge": True}, ("purge", "an owner")),

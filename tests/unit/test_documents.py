@@ -209,7 +209,7 @@ def test_policies_may_each_give_a_part_of_the_resolver_and_of_an_interface() -> 
     )  # fmt: skip
     desired = policies(first, second)
     assert desired.resolver is not None
-    assert desired.resolver[2:] == (("10.1.1.1",), ("example.com",), None)
+    assert desired.resolver[2:5] == (("10.1.1.1",), ("example.com",), None)
     assert [spec.ipv4.addresses for spec in desired.interfaces if spec.ipv4] == [
         (("10.100.0.10", 24),), (("10.100.0.20", 24),)
     ]  # fmt: skip

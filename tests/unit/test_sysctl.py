@@ -51,7 +51,7 @@ def spec(key: str, value: str = "1", origin: str = "sysctl[0]") -> SysctlSpec:
 )
 def test_keys_come_in_one_form(given_key: str, key: str, path: str) -> None:
     assert sysctl.dotted(given_key, "sysctl[0]") == key
-    assert sysctl._path(key, "/") == f"/proc/sys/{path}"
+    assert sysctl.path_of(key, "/") == f"/proc/sys/{path}"
     assert sysctl.interface_of(key) == (path.split("/")[3] if "conf" in path or "neigh" in path else None)
 
 

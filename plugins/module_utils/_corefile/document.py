@@ -115,7 +115,7 @@ class Directive:
 class Block:
     """A server block or a snippet."""
 
-    __slots__ = ("_tokens", "close", "directives", "first", "keys_end", "last", "opening", "text")
+    __slots__ = ("_tokens", "close", "directives", "first", "keys", "keys_end", "last", "opening", "snippet", "text")
 
     def __init__(
         self,
@@ -129,6 +129,10 @@ class Block:
         self.text = text
         self._tokens = all_tokens
         self.first, self.keys_end, self.last = span
+        self.keys = _keys(all_tokens[self.first : self.keys_end])
+        """Its keys as they are written, without the commas between them."""
+        self.snippet = snippet_name(self.keys)
+        """Its name, when it is a snippet."""
         self.opening = opening
         """Index of its ``{``; None for the one block of a file without braces, and for a line of keys at the end."""
         self.close = close
@@ -138,16 +142,6 @@ class Block:
     @property
     def key_tokens(self) -> t.Sequence[Token]:
         return self._tokens[self.first : self.keys_end]
-
-    @property
-    def keys(self) -> list[str]:
-        """Its keys as they are written, without the commas between them."""
-        return _keys(self.key_tokens)
-
-    @property
-    def snippet(self) -> str | None:
-        """Its name, when it is a snippet."""
-        return snippet_name(self.keys)
 
     @property
     def line(self) -> int:
@@ -180,10 +174,12 @@ class Block:
 class Document:
     """A Corefile. ``text`` is what it was parsed from; nodes are made when they are asked for."""
 
-    __slots__ = ("_items", "_tokens", "text")
+    __slots__ = ("_items", "_tokens", "memo", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.memo: dict[str, t.Any] = {}
+        """What other modules have worked out about this text."""
         self._tokens: list[Token] | None = None
         self._items: list[Block | Directive] | None = None
 

@@ -20,6 +20,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._corefile.documen
 )
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.layout import (
+    Style,
     indentation,
     laid_out,
     line_end,
@@ -28,7 +29,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._corefile.layout 
     style,
     words,
 )
-from ansible_collections.kubenode.network.plugins.module_utils._corefile.lexer import quote
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.lexer import Token, quote
 
 _BLANKS = " \t\r\n\v\f"
 
@@ -90,23 +91,29 @@ def set_keys(document: Document, block: Block, keys: t.Sequence[str]) -> Documen
     return document.spliced([Splice(block.key_tokens[0].start, block.key_tokens[-1].end, words(*keys))])
 
 
-def add_plugin(document: Document, block: Block, text: str, before: Directive | None = None) -> Document:
-    """A new plugin, or import, at the end of a server block or snippet, or before one of its plugins."""
+def add_plugin(
+    document: Document, block: Block, text: str, before: Directive | None = None, verbatim: bool = False
+) -> Document:
+    """A new plugin, or import, at the end of a server block or snippet, or before one of its plugins.
+
+    ``verbatim``: the text has its own indentation, but for its first line.
+    """
     single(text)
     look = style(document, block)
     if before is not None and indentation(before) is not None:
         place = line_start(document.text, before.start)
-        return document.spliced([Splice(place, place, laid_out(text, indentation(before) or "", look.step, look.eol))])
-    return _insert_line(document, block.line, block.opening_token, block.closing_token, text, look.indent)
+        written = _lines(text, indentation(before) or "", look, verbatim)
+        return document.spliced([Splice(place, place, written)])
+    written = _lines(text, look.indent, look, verbatim)
+    return _insert_line(document, block.line, block.opening_token, block.closing_token, written)
 
 
-def replace_plugin(document: Document, directive: Directive, text: str) -> Document:
+def replace_plugin(document: Document, directive: Directive, text: str, verbatim: bool = False) -> Document:
     """Put another text in the place of a plugin or option; a comment behind it stays."""
     single(text)
     if directive.canonical == single(text).canonical:
         return document
-    look = style(document)
-    written = laid_out(text, indentation(directive) or "", look.step, look.eol)
+    written = _lines(text, indentation(directive) or "", style(document), verbatim)
     return document.spliced([Splice(directive.start, directive.end, written.strip(_BLANKS))])
 
 
@@ -160,7 +167,8 @@ def add_option(document: Document, directive: Directive, text: str, before: Dire
         place = line_start(document.text, before.start)
         return document.spliced([Splice(place, place, laid_out(text, inner, look.step, look.eol))])
     closing = document.tokens[directive.last - 1]
-    return _insert_line(document, directive.line, document.tokens[opening], closing, text, inner, outer)
+    written = laid_out(text, inner, look.step, look.eol)
+    return _insert_line(document, directive.line, document.tokens[opening], closing, written, outer)
 
 
 def remove_option(document: Document, directive: Directive, option: Directive) -> Document:
@@ -191,25 +199,27 @@ def replace_variable(document: Document, name: str, text: str) -> Document:
 
 
 def _insert_line(
-    document: Document, line: int, opening: t.Any, closing: t.Any, text: str, indent: str, outer: str = ""
+    document: Document, line: int, opening: Token | None, closing: Token | None, written: str, outer: str = ""
 ) -> Document:
-    """Put a line before a closing brace, which then has a line of its own."""
+    """Put lines before a closing brace, which then has a line of its own."""
     if opening is None or closing is None:
         raise CorefileError("a block without its two braces cannot be edited: give it both", line)
-    look = style(document)
-    written = laid_out(text, indent, look.step, look.eol)
     start = line_start(document.text, closing.start)
     if start > opening.start and not document.text[start : closing.start].strip(" \t"):
         return document.spliced([Splice(start, start, written)])
     # The brace shares its line with what is before it.
     start = len(document.text[: closing.start].rstrip(" \t"))
-    return document.spliced([Splice(start, closing.start, look.eol + written + outer)])
+    return document.spliced([Splice(start, closing.start, style(document).eol + written + outer)])
 
 
 def _block_text(document: Document, keys: str, plugins: t.Sequence[str]) -> str:
     look = style(document)
     body = "".join(laid_out(_one(plugin), look.indent, look.step, look.eol) for plugin in plugins)
     return f"{keys} {{{look.eol}{body}}}{look.eol}"
+
+
+def _lines(text: str, indent: str, look: Style, verbatim: bool) -> str:
+    return indent + text + look.eol if verbatim else laid_out(text, indent, look.step, look.eol)
 
 
 def _one(plugin: str) -> str:

@@ -8,6 +8,7 @@ The rules are those of CoreDNS: core/dnsserver/register.go, plugin/normalize.go,
 
 from __future__ import annotations
 
+import functools
 import re
 import socket
 import typing as t
@@ -39,7 +40,8 @@ def transport(text: str) -> tuple[str, str]:
     return (match[1], match[2]) if match else ("dns", text)
 
 
-def server_keys(key: str) -> list[ServerKey]:
+@functools.lru_cache(maxsize=8192)
+def server_keys(key: str) -> tuple[ServerKey, ...]:
     """What a key stands for: one zone, or several where a prefix lies across reverse zones.
 
     Raises CorefileError where CoreDNS refuses the key.
@@ -50,7 +52,7 @@ def server_keys(key: str) -> list[ServerKey]:
         raise CorefileError(f"{key}: a server cannot listen on {scheme}://")
     if port is not None and not 0 <= port <= 65535:
         raise CorefileError(f"{key}: {port} is no port (0-65535)")
-    return [ServerKey(zone, PORTS[scheme] if port is None else port, scheme) for zone in zones]
+    return tuple(ServerKey(zone, PORTS[scheme] if port is None else port, scheme) for zone in zones)
 
 
 def split_zone(text: str) -> tuple[list[str], int | None]:

@@ -19,6 +19,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._corefile.lexer i
 
 _DEFAULT = "    "
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_EMPTY_LINE = re.compile(r"\n[ \t\r]*\n")
 
 
 class Style(t.NamedTuple):
@@ -35,28 +36,37 @@ class Style(t.NamedTuple):
 
 
 def style(document: Document, block: Block | None = None) -> Style:
-    """The style of a document; of the block where it has one of its own."""
+    """The style of a document; the indentation is the block's where it has one of its own."""
+    look = document.memo.get("style")
+    if look is None:
+        look = document.memo["style"] = _style(document)
+    if block is None:
+        return t.cast("Style", look)
+    indent = next((before for before in map(indentation, block.directives) if before), look.indent)
+    step = _step(block.directives)
+    return t.cast("Style", look._replace(indent=indent, step=look.step if step is None else step))
+
+
+def _style(document: Document) -> Style:
     text = document.text
     eol = "\r\n" if "\r\n" in text and text.count("\r\n") * 2 > text.count("\n") else "\n"
-    near = [block] if block is not None else []
-    blocks = near + [item for item in document.items if isinstance(item, Block) and item is not block]
-    directives = [directive for item in blocks for directive in item.directives]
-    indent = next((before for before in map(indentation, directives) if before), None)
-    step = None
+    blocks = [item for item in document.items if isinstance(item, Block)]
+    indent = next((before for block in blocks for before in map(indentation, block.directives) if before), None)
+    step = next((found for found in (_step(block.directives) for block in blocks) if found), None)
+    if indent is None:
+        indent = _DEFAULT if step is None else step
+    apart = any(_EMPTY_LINE.search(text, first.end, second.start) for first, second in zip(blocks, blocks[1:]))
+    return Style(indent, indent if step is None else step, eol, apart)
+
+
+def _step(directives: t.Iterable[Directive]) -> str | None:
+    """What an option has more than its plugin, of the first that shows it."""
     for directive in directives:
         outer = indentation(directive)
         inner = next((before for before in map(indentation, directive.options) if before is not None), None)
         if outer is not None and inner is not None and len(inner) > len(outer) and inner.startswith(outer):
-            step = inner[len(outer) :]
-            break
-    if indent is None:
-        indent = _DEFAULT if step is None else step
-    spans = [item for item in document.items if isinstance(item, Block)]
-    apart = any(
-        re.search(r"\n[ \t\r]*\n", text[first.end : second.start]) is not None
-        for first, second in zip(spans, spans[1:])
-    )
-    return Style(indent, indent if step is None else step, eol, apart)
+            return inner[len(outer) :]
+    return None
 
 
 def indentation(directive: Directive) -> str | None:
@@ -129,6 +139,8 @@ def single(text: str) -> Directive:
         blocks = document.blocks
     except CorefileError as error:
         raise CorefileError(f"{text.strip()!r} is no plugin line: {error.message}") from None
+    if blocks and blocks[0].close is None:
+        raise CorefileError(f"{text.strip()!r} is no plugin line: its brace is never closed")
     if len(blocks) != 1 or len(blocks[0].directives) != 1 or blocks[0].close != len(document.tokens) - 1:
         found = len(blocks[0].directives) if blocks else 0
         raise CorefileError(f"one plugin is expected, and here are {found}: {text.strip()!r}")

@@ -48,10 +48,7 @@ def _reload(args: t.Sequence[str]) -> str:
     complaint = each(duration(2), duration(0), optional=2)(args)
     if complaint or len(args) < 2:
         return complaint
-    interval, jitter = seconds(args[0]) or 0, seconds(args[1]) or 0
-    if 0 < jitter < 1:
-        return f"{args[1]} is out of range: a jitter is at least 1s"
-    return f"jitter {args[1]} is more than half of {args[0]}" if jitter > interval / 2 else ""
+    return f"{args[1]} is out of range: a jitter is at least 1s" if 0 < (seconds(args[1]) or 0) < 1 else ""
 
 
 def _cache(args: t.Sequence[str]) -> str:
@@ -67,15 +64,13 @@ def _serve_stale(args: t.Sequence[str]) -> str:
 
 
 def _rewrite(args: t.Sequence[str]) -> str:
-    words = [arg.lower() for arg in args]
-    if words and words[0] in {"continue", "stop"}:
-        words = words[1:]
-        if not words:
-            return "needs a rule after continue or stop"
-    kinds = ("name", "class", "type", "edns0", "ttl", "cname", "rcode")
     # Without a second word the rule stands in the block.
     if len(args) < 2:
         return ""
+    words = [arg.lower() for arg in args]
+    if words and words[0] in {"continue", "stop"}:
+        words = words[1:]
+    kinds = ("name", "class", "type", "edns0", "ttl", "cname", "rcode")
     if words[0] not in kinds:
         return f"{words[0]!r} is none of {', '.join(kinds)}"
     if words[0] in {"class", "type"} and len(words) != 3:

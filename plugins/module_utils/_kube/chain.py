@@ -168,7 +168,7 @@ def _follow(client: Client, service: Object, steps: list[dict[str, str]]) -> Cha
     selector = ",".join(f"{key}={value}" for key, value in sorted((service["spec"].get("selector") or {}).items()))
     if not selector:
         raise KubeError(f"Service {namespace}/{name} has no selector: its endpoints are not pods of this cluster")
-    pods = [one for one in client.items(path + "/pods", labelSelector=selector) if not _over(one)]
+    pods = [one for one in client.items(path + "/pods", labelSelector=selector) if not over(one)]
     if served:
         pods = [one for one in pods if one["metadata"]["name"] in served] or pods
     if not pods:
@@ -203,22 +203,26 @@ def _endpoints(client: Client, namespace: str, service: str, steps: list[dict[st
     return pods
 
 
-def _over(pod: Object) -> bool:
+def over(pod: Object) -> bool:
+    """Whether a pod is being deleted, or is through."""
     return bool(pod["metadata"].get("deletionTimestamp")) or pod["status"].get("phase") in ("Succeeded", "Failed")
 
 
 def _source(pod: Object, what: str) -> tuple[Object, Source, str]:
-    spec = pod["spec"]
-    ends = []
-    for container in spec["containers"]:
-        conf = _conf(container)
-        source, end = _mounted(spec, container, conf)
-        if source is not None:
-            return spec, source, container["name"]
-        ends.append(f"container {container['name']}: {end}")
-    raise KubeError(
-        f"{what} has no ConfigMap with its Corefile: {'; '.join(ends)}; name the ConfigMap with name and namespace"
+    for container, source in sources(pod):
+        return pod["spec"], source, container
+    ends = "; ".join(
+        f"container {one['name']}: {_mounted(pod['spec'], one, _conf(one))[1]}" for one in pod["spec"]["containers"]
     )
+    raise KubeError(f"{what} has no ConfigMap with its Corefile: {ends}; name it with name and namespace")
+
+
+def sources(pod: Object) -> t.Iterator[tuple[str, Source]]:
+    """The containers of a pod that get a Corefile from a ConfigMap: (container, where from)."""
+    for container in pod["spec"]["containers"]:
+        source, _end = _mounted(pod["spec"], container, _conf(container))
+        if source is not None:
+            yield container["name"], source
 
 
 def _conf(container: Object) -> str:
@@ -240,7 +244,7 @@ def _mounted(spec: Object, container: Object, conf: str) -> tuple[Source | None,
             continue
         inside = posixpath.relpath(conf, place) if conf != place else ""
         wanted = posixpath.normpath(posixpath.join(mount.get("subPath") or "", inside))
-        for name, items in _config_maps(volumes.get(mount["name"], {})):
+        for name, items in config_maps(volumes.get(mount["name"], {})):
             keys = {item["path"]: item["key"] for item in items} if items else {wanted: wanted}
             if wanted in keys:
                 return Source(name, keys[wanted], conf, bool(mount.get("subPath"))), ""
@@ -248,7 +252,8 @@ def _mounted(spec: Object, container: Object, conf: str) -> tuple[Source | None,
     return None, f"nothing is mounted at {conf}"
 
 
-def _config_maps(volume: Object) -> t.Iterator[tuple[str, list[Object]]]:
+def config_maps(volume: Object) -> t.Iterator[tuple[str, list[Object]]]:
+    """The ConfigMaps of a volume with their items; no items are all keys."""
     sources = [volume, *((volume.get("projected") or {}).get("sources") or ())]
     for source in sources:
         held = source.get("configMap")
@@ -260,7 +265,7 @@ def _workload(
     client: Client, namespace: str, pod: Object, steps: list[dict[str, str]]
 ) -> tuple[str, str, Object | None]:
     """What makes the pods: the Deployment behind their ReplicaSet, or the DaemonSet."""
-    kind, name, held = _controller(pod), "", None
+    kind, name, held = controller_of(pod), "", None
     thing: Object | None = pod
     while kind is not None and thing is not None:
         above, name = kind
@@ -276,7 +281,7 @@ def _workload(
                 {"step": "workload", "found": f"{above}/{name}", "how": "its owner reference; it may not be read"}
             )
             return above, name, None
-        following = _controller(held or {"metadata": {}})
+        following = controller_of(held or {"metadata": {}})
         if following is None or following[0] != "Deployment":
             break
         kind, thing = following, held
@@ -287,7 +292,8 @@ def _workload(
     return kind[0], name, held
 
 
-def _controller(thing: Object) -> tuple[str, str] | None:
+def controller_of(thing: Object) -> tuple[str, str] | None:
+    """(kind, name) of what an object belongs to."""
     for one in thing["metadata"].get("ownerReferences") or ():
         if one.get("controller"):
             return one["kind"], one["name"]

@@ -15,8 +15,13 @@ import re
 import time
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import Chain, Pod, pod_state
-from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, segment
+from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import (
+    Pod,
+    over,
+    pod_state,
+    sources,
+)
+from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
 
 POLL_SECONDS = 1.0
@@ -59,27 +64,38 @@ class LoadFailed(KubeError):
     """A pod refused the text, or went down with it."""
 
 
-def pods_now(client: Client, chain: Chain) -> list[Pod]:
-    """The pods of the chain as they are now; those that are being deleted, or are through, do not count."""
-    selector = _selector(chain)
-    path = f"/api/v1/namespaces/{segment(chain.namespace)}/pods"
-    found = client.items(path, labelSelector=selector)
-    container = chain.pods[0].container
-    return [
-        pod_state(one, container) for one in found
-        if not one["metadata"].get("deletionTimestamp") and one["status"].get("phase") not in ("Succeeded", "Failed")
-        and any(held["name"] == container for held in one["spec"]["containers"])
-    ]  # fmt: skip
+class Where(t.NamedTuple):
+    """The Corefile that pods are looked for by."""
+
+    namespace: str
+    config_map: str
+    key: str
+    selector: str = ""
+    """Labels of the pods, where they are known; all pods of the namespace are read otherwise."""
 
 
-def _selector(chain: Chain) -> str:
-    wanted = ((chain.workload_object or {}).get("spec") or {}).get("selector", {}).get("matchLabels") or {}
-    if not wanted:
-        raise KubeError(
-            f"{chain.workload[0] or 'the workload'} {chain.namespace}/{chain.workload[1]} may not be read, so its pods "
-            "are not known; allow it (docs/rbac.md), or do without proof: wait: false"
-        )
-    return ",".join(f"{key}={value}" for key, value in sorted(wanted.items()))
+class Running(t.NamedTuple):
+    """A pod that mounts the Corefile."""
+
+    pod: Pod
+    fixed: bool
+    """By subPath: it keeps the text that it started with."""
+    thing: Object
+    """The pod as the API server has it."""
+
+
+def pods_now(client: Client, where: Where) -> list[Running]:
+    """The pods that mount the Corefile now; those that are being deleted, or are through, do not count. One request."""
+    path = f"/api/v1/namespaces/{segment(where.namespace)}/pods"
+    found = []
+    for one in client.items(path, labelSelector=where.selector or None):
+        if over(one):
+            continue
+        for container, source in sources(one):
+            if (source.name, source.key) == (where.config_map, where.key):
+                found.append(Running(pod_state(one, container), source.fixed, one))
+                break
+    return found
 
 
 def look(client: Client, namespace: str, pod: Pod, since: Loaded | None = None) -> Loaded:
@@ -131,7 +147,7 @@ def last_words(client: Client, namespace: str, pod: Pod) -> str:
 
 
 def wait_until_loaded(
-    client: Client, chain: Chain, wanted: str, before: t.Mapping[tuple[str, str], Loaded], seconds: float,
+    client: Client, where: Where, wanted: str, before: t.Mapping[tuple[str, str], Loaded], seconds: float,
     tell: t.Callable[[str], None] = lambda _line: None,
 ) -> list[Loaded]:  # fmt: skip
     """Wait until every pod runs the text of hash ``wanted``; what each showed as proof.
@@ -143,26 +159,8 @@ def wait_until_loaded(
     restarts = {one.pod.uid: one.pod.restarts for one in before.values()}
     settled: dict[tuple[str, str], Loaded] = {}
     while True:
-        pods = pods_now(client, chain)
-        waiting = []
-        for pod in pods:
-            if pod.restarts > restarts.setdefault(pod.uid, 0):
-                words = last_words(client, chain.namespace, pod)
-                raise LoadFailed(f"pod {pod.name} crashed with the new Corefile: {words}")
-            key = (pod.uid, pod.started)
-            if not pod.started:
-                waiting.append(pod.name)
-                continue
-            if key not in settled:
-                seen = look(client, chain.namespace, pod, before.get(key))
-                if seen.hash == wanted and not _grown(seen, before.get(key)):
-                    settled[key] = seen
-                elif seen.words and _grown(seen, before.get(key)):
-                    raise LoadFailed(f"pod {pod.name} refused the new Corefile: {seen.words}")
-                else:
-                    waiting.append(pod.name)
-            elif not pod.ready:
-                waiting.append(pod.name)
+        pods = [one.pod for one in pods_now(client, where)]
+        waiting = [pod.name for pod in pods if not _settled(client, where, pod, wanted, before, restarts, settled)]
         if pods and not waiting:
             return [settled[pod.uid, pod.started] for pod in pods]
         if time.monotonic() > deadline:
@@ -173,6 +171,25 @@ def wait_until_loaded(
             )
         tell(f"{len(pods) - len(waiting)} of {len(pods)} pods run the new Corefile")
         time.sleep(POLL_SECONDS)
+
+
+def _settled(
+    client: Client, where: Where, pod: Pod, wanted: str, before: t.Mapping[tuple[str, str], Loaded],
+    restarts: dict[str, int], settled: dict[tuple[str, str], Loaded],
+) -> bool:  # fmt: skip
+    """Whether a pod is through; it is looked at once more as long as it is not."""
+    if pod.restarts > restarts.setdefault(pod.uid, 0):
+        words = last_words(client, where.namespace, pod)
+        raise LoadFailed(f"pod {pod.name} crashed with the new Corefile: {words}")
+    key = (pod.uid, pod.started)
+    if pod.started and key not in settled:
+        seen = look(client, where.namespace, pod, before.get(key))
+        grown = _grown(seen, before.get(key))
+        if grown and seen.words:
+            raise LoadFailed(f"pod {pod.name} refused the new Corefile: {seen.words}")
+        if seen.hash == wanted and not grown:
+            settled[key] = seen
+    return key in settled and pod.ready
 
 
 def _grown(seen: Loaded, before: Loaded | None) -> bool:

@@ -12,16 +12,20 @@ from __future__ import annotations
 import typing as t
 from importlib import import_module
 
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import KUBENODE_PROTOCOL
 from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import Activation, Configuration, Nic
 from ansible_collections.kubenode.network.plugins.module_utils._persist.detect import (
+    BOTH,
     IFUPDOWN,
     NETWORK_MANAGER,
     NETWORKD,
+    comes_back,
     managers,
 )
 from ansible_collections.kubenode.network.plugins.module_utils._persist.records import NODE, empty, nics
 from ansible_collections.kubenode.network.plugins.module_utils._persist.standing import digest, digest_of
 from ansible_collections.kubenode.network.plugins.module_utils._state.files import encode, read_file
+from ansible_collections.kubenode.network.plugins.module_utils._state.ledger import text_of
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import (
     Change,
     FileState,
@@ -33,8 +37,14 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
     Target,
 )
 
+LEASE = "of a lease that is not taken"
+"""The reason of the changes that remove what DHCP brought."""
 UNITS = ""
 """Manager of the NICs that nobody manages: our own units."""
+WATCHED = f"{NETWORK_MANAGER} (watching)"
+"""NetworkManager, where it is told to leave a NIC to our units."""
+
+Objects = t.Dict[str, t.List[t.Tuple[str, t.Any]]]  # noqa: UP006 - evaluated at run time
 
 _ROOM = __name__.rpartition(".")[0]
 _BACKENDS = {
@@ -56,22 +66,41 @@ def configured(
 
     The state is returned with its managers. Raises StateError where something cannot be kept, naming the way out.
     """
-    state = state._replace(managers=managers(state.links, root))
+    state = state._replace(managers=_managers(state, owned, root))
     warnings = list(plan.warnings)
     if not target.persist:
         warnings += _undone_later(plan, state)
-    before, after = nics(owned), nics(plan.owned)
-    names = _concerned(target, plan, owned, before, after)
-    work = _shared_out(names, before, after, state, owned)
+    # What was there before us stays in its file when its owners let go, as it stays in the kernel.
+    kept = {key: record for key, record in owned.items() if record.made or key in plan.owned}
+    before, after = nics(kept), nics(plan.owned)
+    removed = _removed(plan) if target.persist else {}
+    names = _concerned(target, before, after, removed)
+    if any(kind == "rule" and (kind, value.key) not in owned for kind, value in removed.get(NODE, ())):
+        # Any of their files may declare a rule that we did not make.
+        names = sorted({*names, *state.managers})
+    work = _shared_out(names, before, after, state, owned, removed)
     results: list[tuple[str, Configuration]] = []
     for manager in sorted((one for one in work if one != UNITS), reverse=True):
         previous, wanted = work[manager]
         found = _ask(manager, previous, wanted, state, root, on_conflict, keep_foreign)
+        if all(_manager_of(name, state, owned) != manager for name in {*previous, *wanted}):
+            # It has lost its NICs to another one: its files go, and it is left in peace.
+            found = found._replace(activate=(), restore=())
         results.append((manager, found))
         for kind, value in found.unexpressed:
             _add(work, names, kind, value)
     previous, wanted = work.get(UNITS, ({}, {}))
     results.append((UNITS, _ask(UNITS, previous, wanted, state, root, on_conflict, keep_foreign)))
+    left_alone = _left_alone(previous, wanted, state, root)
+    if left_alone != Configuration():
+        work[WATCHED] = ({}, {})
+        results.append((WATCHED, left_alone))
+    for manager, found in results:
+        plan = _with_protocols(plan, found, work[manager][1], manager, state)
+        if manager != UNITS:
+            plan = _without_leases(plan, found, work[manager][1], state)
+    if any(manager.endswith((NETWORKD, f"({NETWORKD})")) for manager, _found in results):
+        plan = _with_broadcasts(plan, state)
     changes: list[Change] = []
     activations: list[Change] = []
     for manager, found in results:
@@ -81,8 +110,31 @@ def configured(
             activations.append(_activation(manager, found, work[manager], after))
         warnings += found.warnings
     records = _records(plan.owned, names, after, state, results, root)
-    made = Plan((*changes, *activations, *plan.changes), records, tuple(dict.fromkeys(warnings)))
+    gone = {change.before for change in plan.changes if change.kind == "route" and change.after is None}
+    drops = [
+        Change("route", text_of(route), route, None, reason="not taken of the lease")
+        for _manager, found in results for route in found.drops if route not in gone
+    ]  # fmt: skip
+    made = Plan((*changes, *activations, *plan.changes, *drops), records, tuple(dict.fromkeys(warnings)))
     return made, state
+
+
+def _left_alone(previous: Nics, wanted: Nics, state: State, root: str) -> Configuration:
+    """What NetworkManager is told of the NICs that our units configure and that it has an eye on."""
+    if not any(name in state.links for name in {*previous, *wanted}):
+        return Configuration()
+    from ansible_collections.kubenode.network.plugins.module_utils._persist import networkmanager_release
+
+    return networkmanager_release.configure(previous, wanted, state, root)
+
+
+def _managers(state: State, owned: Owned, root: str) -> dict[str, str]:
+    """NIC -> manager; a manager that had it, and is merely down until the next boot, still has it."""
+    found = managers(state.links, root)
+    for (kind, name), record in owned.items():
+        if kind == "manager" and name in state.links and name not in found and comes_back(record.value, root):
+            found[name] = record.value
+    return found
 
 
 def _undone_later(plan: Plan, state: State) -> t.Iterator[str]:
@@ -96,10 +148,21 @@ def _undone_later(plan: Plan, state: State) -> t.Iterator[str]:
         )
 
 
-def _concerned(target: Target, plan: Plan, owned: Owned, before: Nics, after: Nics) -> list[str]:
+def _removed(plan: Plan) -> Objects:
+    """NIC -> what this run takes away from it; a rule may stand in the file of any NIC."""
+    from ansible_collections.kubenode.network.plugins.module_utils._state.plan import interfaces_of
+
+    found: Objects = {}
+    for change in plan.changes:
+        if change.kind in ("address", "route", "rule") and change.before is not None and change.after is None:
+            for name in interfaces_of(change) or (NODE,):
+                found.setdefault(name, []).append((change.kind, change.before))
+    return found
+
+
+def _concerned(target: Target, before: Nics, after: Nics, removed: Objects) -> list[str]:
     """NICs that this run declares, and those whose configuration it changes; others' files are not looked at."""
-    del plan, owned
-    names = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    names = {name for name in {*before, *after} if before.get(name) != after.get(name)} | {*removed}
     declared = {name for name, (_link, owners) in target.links.items() if owners}
     declared.update(address.interface for address, _owners in target.addresses.values())
     declared.update(
@@ -120,7 +183,7 @@ def _manager_of(name: str, state: State, owned: Owned) -> str:
 
 
 def _shared_out(
-    names: t.Iterable[str], before: Nics, after: Nics, state: State, owned: Owned
+    names: t.Iterable[str], before: Nics, after: Nics, state: State, owned: Owned, removed: Objects
 ) -> dict[str, tuple[Nics, Nics]]:
     """Manager -> (previous, wanted) of its NICs."""
     work: dict[str, tuple[Nics, Nics]] = {UNITS: ({}, {})}
@@ -132,14 +195,13 @@ def _shared_out(
         work[UNITS][0][name] = before.get(name, Nic(name))
         if name in before and old != UNITS:
             work.setdefault(old, ({}, {}))[0][name] = _managed_part(before[name])
-        if name not in after:
-            continue
-        wanted = after[name]
+        wanted = after.get(name, Nic(name))
         if manager == UNITS:
-            _check_dhcp(wanted)
-            work[UNITS][1][name] = wanted
+            if not empty(wanted):
+                _check_dhcp(wanted)
+                work[UNITS][1][name] = wanted
             continue
-        rest = _managed_part(wanted)
+        rest = _managed_part(wanted)._replace(removed=tuple(removed.get(name, []) + removed.get(NODE, [])))
         if not empty(rest):
             work.setdefault(manager, ({}, {}))[1][name] = rest
         ours = Nic(name, wanted.link if wanted.link and wanted.link.kind else None)
@@ -199,13 +261,91 @@ def _ask(
 ) -> Configuration:
     if not previous and not wanted:
         return Configuration()
+    if BOTH in manager:
+        raise StateError(
+            f"{', '.join(sorted(wanted or previous))}: {manager} both claim it, and each would undo what the other "
+            "does: expected one manager. Take the NIC out of the hands of one of them (nmcli device set NIC managed no, or "
+            "Unmanaged=yes in its .network file)"
+        )
     # netplan is named with its renderer.
     backend = import_module(f"{_ROOM}.{_BACKENDS[manager.partition(' ')[0]]}")
-    if manager == NETWORKD:
+    if manager.partition(" (")[2].rstrip(")") == NETWORKD or manager == NETWORKD:
         found = backend.configure(previous, wanted, state, root, on_conflict, keep_foreign)
     else:
         found = backend.configure(previous, wanted, state, root, on_conflict)
     return t.cast("Configuration", found)
+
+
+def _with_protocols(plan: Plan, found: Configuration, wanted: Nics, manager: str, state: State) -> Plan:
+    """The plan with routes and rules of a manager in the protocol that it makes them with.
+
+    One that is in the kernel with our own protocol already is exchanged: the manager would make another one beside it.
+    """
+    left = set(found.unexpressed)
+    swaps: dict[tuple[str, t.Any], t.Any] = {}
+    for kind, protocol in (("route", found.route_protocol), ("rule", found.rule_protocol)):
+        for nic in wanted.values() if protocol is not None else ():
+            for value in t.cast("tuple[t.Any, ...]", nic.routes if kind == "route" else nic.rules):
+                record = plan.owned.get((kind, value.key))
+                if value.protocol == protocol or (kind, value) in left or record is None or not record.made:
+                    continue
+                swaps[kind, value] = value._replace(protocol=protocol)
+    if not swaps:
+        return plan
+    changes = [
+        change._replace(after=swaps.pop((change.kind, change.after)))
+        if change.after is not None and change.kind in ("route", "rule") and (change.kind, change.after) in swaps
+        else change
+        for change in plan.changes
+    ]
+    owned = dict(plan.owned)
+    for change in changes:
+        if change.kind in ("route", "rule") and change.after is not None:
+            _renew(owned, change.kind, change.after)
+    first = []
+    for (kind, old), new in swaps.items():
+        standing: t.Any = state.routes if kind == "route" else state.rules
+        if old in standing.get(old.key, ()):
+            record = owned[kind, old.key]
+            first.append(Change(kind, text_of(old), old, new, record.owners, f"{manager}'s from now on"))
+        _renew(owned, kind, new)
+    return plan._replace(changes=(*first, *changes), owned=owned)
+
+
+def _with_broadcasts(plan: Plan, state: State) -> Plan:
+    """New addresses with the broadcast address that networkd gives them: see ``networkd_files.usual_broadcast``."""
+    from ansible_collections.kubenode.network.plugins.module_utils._persist.networkd_files import usual_broadcast
+
+    changes = [
+        change._replace(after=change.after._replace(broadcast=change.after.broadcast or usual_broadcast(change.after)))
+        if change.kind == "address" and change.after is not None
+        and NETWORKD in state.managers.get(change.after.interface, "")
+        else change
+        for change in plan.changes
+    ]  # fmt: skip
+    return plan._replace(changes=tuple(changes))
+
+
+def _without_leases(plan: Plan, found: Configuration, wanted: Nics, state: State) -> Plan:
+    from ansible_collections.kubenode.network.plugins.module_utils._persist.leases import going
+
+    over = [*found.stale, *(item for nic in wanted.values() for item in going(nic, state))]
+    known = {(change.kind, change.before) for change in plan.changes}
+    changes = [
+        Change(kind, text_of(value), value, None, (), LEASE)
+        for kind, value in dict.fromkeys(over)
+        if (kind, value) not in known
+    ]
+    return plan._replace(changes=(*plan.changes, *changes))
+
+
+def _renew(owned: Owned, kind: str, new: t.Any) -> None:
+    """Put an object with another protocol into its record, which for a rule has another key then."""
+    keys = dict.fromkeys((kind, new._replace(protocol=one).key) for one in (new.protocol, KUBENODE_PROTOCOL))
+    found = [record for record in (owned.pop(key, None) for key in keys) if record is not None]
+    if found:
+        owners = sorted({owner for record in found for owner in record.owners})
+        owned[kind, new.key] = found[-1]._replace(value=new, owners=tuple(owners))
 
 
 def _file(path: str, wanted: FileState, manager: str, root: str) -> Change:
@@ -217,8 +357,6 @@ def _activation(manager: str, found: Configuration, part: tuple[Nics, Nics], aft
     names = tuple(sorted({*part[0], *part[1]})) if manager != UNITS else ()
     left = set(found.unexpressed)
     rules = [rule for nic in part[1].values() for rule in nic.rules if ("rule", rule) not in left]
-    if found.rule_protocol is not None:
-        rules = [rule._replace(protocol=found.rule_protocol) for rule in rules]
     many = tuple(("route", route) for name in names for route in after.get(name, Nic(name)).routes if _many(route))
     common = (names, (*found.unexpressed, *many), found.ready, tuple(rules) if names else ())
     restore, activate = Activation(found.restore, *common), Activation(found.activate, *common)

@@ -66,6 +66,8 @@ class Nic(t.NamedTuple):
     resolver: Resolver | None = None
     sysctls: tuple[tuple[str, str], ...] = ()
     """Dotted key -> value of the kernel settings that are about this NIC; only the units of our own need them."""
+    removed: tuple[tuple[str, t.Any], ...] = ()
+    """(kind, object) that this run takes away: a foreign file that declares one of them says the contrary."""
 
 
 class Configuration(t.NamedTuple):
@@ -86,9 +88,15 @@ class Configuration(t.NamedTuple):
     """Our files that are as they shall be already."""
     ready: tuple[tuple[str, str], ...] = ()
     """(path, regular expression): a file that the manager writes, and what it says once the manager is through."""
+    drops: tuple[Route, ...] = ()
+    """Routes of a lease that are not to be taken any more, where the manager leaves those that it took before."""
     rule_protocol: int | None = None
-    """The protocol of the rules that this manager makes, where it takes an equal rule of that protocol for its own."""
+    """The protocol of the rules that this manager makes: the plan and the records have it, and what we fill in."""
+    route_protocol: int | None = None
+    """The same for routes, where the manager's own is not to be chosen."""
     warnings: tuple[str, ...] = ()
+    stale: tuple[tuple[str, t.Any], ...] = ()
+    """(kind, object) of leases that this manager leaves in the kernel although they are over."""
 
 
 class Activation(t.NamedTuple):
@@ -101,4 +109,4 @@ class Activation(t.NamedTuple):
     """(kind, object) on these NICs that it will not make."""
     ready: tuple[tuple[str, str], ...] = ()
     rules: tuple[Rule, ...] = ()
-    """The rules that it will make, with the protocol that they shall have where we fill in."""
+    """The rules that it will make."""

@@ -18,6 +18,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects 
 NETWORK_MANAGER = "NetworkManager"
 NETWORKD = "systemd-networkd"
 IFUPDOWN = "ifupdown"
+BOTH = " and "
+"""Between the two daemons that claim one NIC."""
 
 
 def managers(links: t.Mapping[str, Link], root: str = "/") -> dict[str, str]:
@@ -42,8 +44,23 @@ def managers(links: t.Mapping[str, Link], root: str = "/") -> dict[str, str]:
         }
         devices = {name: uuid for name, uuid in states.items() if uuid is not None}
         if devices and _runs("NetworkManager", "NetworkManager", root):
-            result.update(_by_profile(devices, root))
+            for name, manager in _by_profile(devices, root):
+                other = result.get(name, IFUPDOWN)
+                result[name] = manager if other == IFUPDOWN else f"{manager}{BOTH}{other}"
     return result
+
+
+def comes_back(manager: str, root: str = "/") -> bool:
+    """Whether a manager that does not run now is started at the next boot: its NICs are still its own."""
+    program = re.sub(r"^netplan \((.*)\)$", r"\1", manager)
+    if program not in (NETWORK_MANAGER, NETWORKD):
+        return False
+    folder = os.path.join(root, "etc/systemd/system")
+    return any(
+        os.path.lexists(os.path.join(folder, wants, f"{program}.service"))
+        for wants in _entries(folder)
+        if wants.endswith(".wants")
+    )
 
 
 def _networkd(text: str) -> str | None:

@@ -68,8 +68,10 @@ def route(one: Route, networkd: bool) -> Entry | None:
     return entry
 
 
-def rule(one: Rule) -> Entry | None:
-    """None where netplan cannot say it."""
+def rule(one: Rule, networkd: bool) -> Entry | None:
+    """None where netplan cannot say it; for NetworkManager it drops rules in silence (0.106)."""
+    if not networkd:
+        return None
     plain = Rule(
         one.family, one.priority, table=one.table, source=one.source, destination=one.destination, tos=one.tos,
         fwmark=one.fwmark, fwmask=one.fwmask, protocol=one.protocol,
@@ -106,7 +108,7 @@ def definition(nic: Nic, networkd: bool, foreign: t.Callable[[str, t.Any], bool]
     words: list[tuple[str, str, t.Any, t.Any]] = []
     words += [("addresses", "address", one, address(one)) for one in nic.addresses]
     words += [("routes", "route", one, route(one, networkd)) for one in nic.routes]
-    words += [("routing-policy", "rule", one, rule(one)) for one in nic.rules]
+    words += [("routing-policy", "rule", one, rule(one, networkd)) for one in nic.rules]
     for name, kind, one, said in words:
         if said is None:
             left.append((kind, one))
@@ -169,14 +171,17 @@ def _taken(dhcp: Dhcp, advertised: bool) -> list[str]:
 # --- what files of others say -----------------------------------------------------------------------------------------
 
 
-def identity(name: str, entry: t.Any) -> tuple[t.Any, ...]:
-    """What sets an entry of a list apart from others: two with the same identity cannot stand side by side."""
+def identity(name: str, entry: t.Any, networkd: bool = True) -> tuple[t.Any, ...]:
+    """What sets an entry of a list apart from others: two with the same identity cannot stand side by side.
+
+    A route without a metric gets the kernel's by networkd, and one of its own by NetworkManager.
+    """
     if name == "addresses":
         text = next(iter(entry)) if isinstance(entry, dict) else str(entry)
         return (_text(ipaddress.ip_interface, text),)
     if name == "routes":
-        to = _network(entry.get("to", ""))
-        default = _IPV6_METRIC if ":" in to else 0
+        to = _network(entry.get("to", ""), entry.get("via", ""))
+        default = (_IPV6_METRIC if ":" in to else 0) if networkd else -1
         return (to, _number(entry.get("table"), _MAIN), _number(entry.get("metric"), default))
     priority = _number(entry.get("priority"), -1)
     return (
@@ -185,7 +190,7 @@ def identity(name: str, entry: t.Any) -> tuple[t.Any, ...]:
     )  # fmt: skip
 
 
-def content(name: str, entry: t.Any) -> tuple[t.Any, ...]:
+def content(name: str, entry: t.Any, networkd: bool = True) -> tuple[t.Any, ...]:
     """Identity and all else that an entry does."""
     if name == "addresses":
         return identity(name, entry)
@@ -197,25 +202,25 @@ def content(name: str, entry: t.Any) -> tuple[t.Any, ...]:
         )  # fmt: skip
     else:
         rest = (_number(entry.get("table"), _MAIN),)
-    return (*identity(name, entry), *rest)
+    return (*identity(name, entry, networkd), *rest)
 
 
-def contrary(name: str, entry: t.Any, foreign: t.Iterable[Listed]) -> Listed | None:
+def contrary(name: str, entry: t.Any, foreign: t.Iterable[Listed], networkd: bool = True) -> Listed | None:
     """The entry of another file that stands where ours has to stand, and says something else."""
     if name == "addresses":
         return None
     for one in foreign:
-        if not isinstance(one.value, dict) or identity(name, one.value) != identity(name, entry):
+        if not isinstance(one.value, dict) or identity(name, one.value, networkd) != identity(name, entry, networkd):
             continue
-        if content(name, one.value) != content(name, entry):
+        if content(name, one.value, networkd) != content(name, entry, networkd):
             return one
     return None
 
 
-def _network(text: t.Any) -> str:
+def _network(text: t.Any, via: t.Any = "") -> str:
     text = str(text)
-    if text in ("default", "0.0.0.0/0", "0/0"):
-        return "0.0.0.0/0"
+    if text == "default":
+        return "::/0" if ":" in str(via) else "0.0.0.0/0"
     return _text(lambda value: ipaddress.ip_network(value, strict=False), text)
 
 

@@ -18,6 +18,12 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 # netplan's own name for it comes with its Python; the generator proper is C.
 _GENERATORS = ("/usr/libexec/netplan/generate", "/usr/lib/netplan/generate", "/lib/netplan/generate")
 _RENDERED = ("run/systemd/network", "run/NetworkManager/system-connections")
+# Lists of a definition -> what is written for an entry, by networkd's or NetworkManager's renderer.
+_COUNTED = {
+    "addresses": r"^(Address|address\d+)=",
+    "routes": r"^(\[Route\]|route\d+=)",
+    "routing-policy": r"^\[RoutingPolicyRule\]",
+}
 _NUMBERED = re.compile(r"^(address|route|routing-rule)\d+(_options)?=")
 
 Rendered = dict[str, str]
@@ -87,6 +93,21 @@ def strange(before: Rendered, after: Rendered, identities: t.Collection[str], ou
         gone = _lines(before.get(path, "")) - _lines(after.get(path, ""))
         found += [f"{path}: {' '.join(line)}" for line in gone if not _is_ours(line[-1], ours)]
     return found
+
+
+def dropped(before: Rendered, after: Rendered, identity: str, entry: t.Mapping[str, t.Any]) -> list[str]:
+    """Lists of which fewer entries came out than went in: a renderer may pass over what it does not know in silence."""
+    found = []
+    for name, pattern in _COUNTED.items():
+        count = sum(len(re.findall(pattern, text, re.MULTILINE)) for text in _about(after, identity))
+        count -= sum(len(re.findall(pattern, text, re.MULTILINE)) for text in _about(before, identity))
+        if count < len(entry.get(name, ())):
+            found.append(f"{name} ({count} of {len(entry[name])})")
+    return found
+
+
+def _about(rendered: Rendered, identity: str) -> list[str]:
+    return [text for path, text in rendered.items() if f"netplan-{identity}." in path]
 
 
 def _is_ours(line: str, ours: t.Collection[str]) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 import uuid as uuids
 
-from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import AF_INET, AF_INET6
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import AF_INET, AF_INET6, RT_PROTOS
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Link
 from ansible_collections.kubenode.network.plugins.module_utils._persist import networkmanager_commands as commands
 from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import Command, Configuration, Nic
@@ -30,6 +30,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._persist.networkm
 from ansible_collections.kubenode.network.plugins.module_utils._state.files import read_file
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import FileState, State, StateError
 
+_PROTOCOL = RT_PROTOS["static"]
+"""Of every route and rule that NetworkManager makes; it knows no other."""
 # RFC 4122 4.3: profiles of ours get the same UUID on every run.
 _NAMESPACE = uuids.UUID("6b1f1c4e-2f0e-5d2a-9a53-8d0f6e0c7c57")
 
@@ -76,7 +78,7 @@ def configure(
         restore.insert(0, commands.load(profile_files))
     return Configuration(
         files, tuple(activate), tuple(restore), tuple(unexpressed), tuple(watched), tuple(kept),
-        warnings=tuple(dict.fromkeys(warnings)),
+        rule_protocol=_PROTOCOL, route_protocol=_PROTOCOL, warnings=tuple(dict.fromkeys(warnings)),
     )  # fmt: skip
 
 
@@ -94,6 +96,10 @@ def _nic(
     kept = []
     unexpressed: tuple[tuple[str, t.Any], ...] = ()
     warnings: tuple[str, ...] = ()
+    own = _new_profile(name, link) if link is not None else None
+    if own is not None and own.path == targets[0].path:
+        # What NetworkManager made up for a NIC without a profile would come back where ours is told to stay down.
+        files.update((one.path, FileState(None)) for one in found if one.generated and one.bound == name)
     for profile in targets:
         document = Keyfile(str(profile.document))
         edited = edit(
@@ -101,6 +107,10 @@ def _nic(
         )
         unexpressed, warnings = edited
         path, text = profile.path, str(document)
+        if own is not None and path == own.path and text == str(own.document):
+            # Nothing of ours is left in a profile that is ours alone.
+            files = {path: FileState(None)}
+            continue
         if text == profile.text:
             kept.append(path)
             continue
@@ -119,7 +129,7 @@ def _nic(
         files[hook] = FileState(script, 0o755)
     elif script is not None:
         kept.append(hook)
-    activate, restore = _commands(previous, wanted, status.uuid, targets[0], files, link is not None)
+    activate, restore = _commands(wanted, status.uuid, targets[0], files, link is not None)
     return _Work(files, unexpressed, warnings, tuple(kept), activate, restore)
 
 
@@ -140,20 +150,22 @@ def _new_profile(name: str, link: Link | None) -> Profile:
         ("ipv6", "method", "link-local"),
     ):
         document.set(section, key, value)
-    path = f"{ETC}/kubenode-{name}{SUFFIX}"
+    path = f"{ETC}/kubenode-{commands.safe_name(name)}{SUFFIX}"
     return Profile(path, "", document, document.text_of("connection", "uuid"))
 
 
 def _commands(
-    previous: Nic, wanted: Nic, uuid: str, profile: Profile, files: t.Mapping[str, FileState], present: bool
+    wanted: Nic, uuid: str, profile: Profile, files: t.Mapping[str, FileState], present: bool
 ) -> tuple[tuple[Command, ...], tuple[Command, ...]]:
     if not present or all(path.startswith(f"{commands.DISPATCHER}/") for path in files):
         return (), ()
+    if profile.path in files and files[profile.path].text is None and not profile.generated:
+        return (), ((commands.up(uuid, wanted.name),) if uuid else ())
     if wanted.up is False:
         return (commands.disconnect(wanted.name),), ((commands.up(uuid, wanted.name),) if uuid else ())
     if not uuid:
         # Nothing of the profile is on the NIC yet: there is nothing that could flap.
         back = commands.disconnect(wanted.name)
-        return (commands.up(profile.uuid, wanted.name), *commands.settle(previous, wanted)), (back,)
+        return (commands.up(profile.uuid, wanted.name),), (back,)
     again = commands.reapply(wanted.name)
-    return (again, *commands.settle(previous, wanted)), (again,)
+    return (again,), (again,)

@@ -12,22 +12,18 @@ import re
 import shlex
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import Command, Nic
-from ansible_collections.kubenode.network.plugins.module_utils._persist.networkmanager_entries import (
-    address_text,
-    said_of,
-)
+from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import Command
 
 DISPATCHER = "/etc/NetworkManager/dispatcher.d"
 
 # nmcli ends with 0 even where a file could not be loaded, and says so.
-_LOAD = """\
-out=$(LC_ALL=C nmcli connection load "$@" 2>&1) || { echo "$out" >&2; exit 1; }
-case $out in *"Could not load"*) echo "$out" >&2; exit 1 ;; esac
-"""
+_LOAD = '! LC_ALL=C nmcli connection load "$@" 2>&1 | grep . >&2'
 # 1 is NM_DEVICE_REAPPLY_FLAGS_PRESERVE_EXTERNAL_IP of NetworkManager 1.42: addresses, and static and boot routes, that
-# it did not make stay. nmcli has no word for it; older versions refuse it, and drop them.
+# it did not make stay. nmcli has no word for it; older versions refuse it, and drop them. With this flag IPv6 is taken
+# off the NIC and put on again (1.42, for a change of IPv4 too; seen with `ip monitor`), which is worse than what it
+# spares: where there are IPv6 addresses what is dropped is put back by us.
 _REAPPLY = """\
+[ -z "$(ip -6 -o address show dev "$1" scope global permanent)" ] || exec nmcli device reapply "$1"
 path=$(nmcli -g GENERAL.DBUS-PATH device show "$1") || exit 1
 busctl --quiet call org.freedesktop.NetworkManager "$path" org.freedesktop.NetworkManager.Device Reapply \
 'a{sa{sv}}tu' 0 0 1 2>/dev/null || nmcli device reapply "$1"
@@ -36,19 +32,6 @@ _DISCONNECT = """\
 nmcli device disconnect "$1" && exit 0
 case $(nmcli -g GENERAL.STATE device show "$1") in [123]0\\ *) exit 0 ;; esac
 exit 1
-"""
-# Reapply answers before the kernel has everything: addresses wait for duplicate address detection, routes for their
-# source. At most 4 s; what is not there then is made by us.
-_SETTLE = """\
-set -f
-end=$(($(date +%s) + 4))
-while [ "$(date +%s)" -lt "$end" ]; do
-  missing=
-  for query in "$@"; do [ -n "$(ip $query 2>/dev/null)" ] || { missing=1; break; }; done
-  [ -n "$missing" ] || exit 0
-  sleep 0.02
-done
-exit 0
 """
 _HOOK = """\
 #!/bin/sh
@@ -60,12 +43,12 @@ case $2 in up | reapply | dhcp4-change | dhcp6-change) ;; *) exit 0 ;; esac
 
 def load(paths: t.Iterable[str]) -> Command:
     """NetworkManager reads these files anew; those that are gone it forgets."""
-    return ("sh", "-c", _LOAD, "kubenode", *paths)
+    return ("sh", "-c", _LOAD, "nmcli connection load", *paths)
 
 
 def reapply(interface: str) -> Command:
     """The active profile as it is now, without a flap."""
-    return ("sh", "-c", _REAPPLY, "kubenode", interface)
+    return ("sh", "-c", _REAPPLY, "nmcli device reapply", interface)
 
 
 def up(uuid: str, interface: str) -> Command:
@@ -75,35 +58,17 @@ def up(uuid: str, interface: str) -> Command:
 
 def disconnect(interface: str) -> Command:
     """No profile on the NIC, and none by itself until it is asked for."""
-    return ("sh", "-c", _DISCONNECT, "kubenode", interface)
-
-
-def settle(previous: Nic, wanted: Nic) -> tuple[Command, ...]:
-    """Wait until what NetworkManager shall make is in the kernel."""
-    queries = []
-    for address in wanted.addresses:
-        text = address_text(address)
-        if text is not None and address not in previous.addresses:
-            tentative = " -tentative" if address.family == 10 else ""
-            queries.append(f"{_family(address.family)} -o address show dev {wanted.name} to {text}{tentative}")
-    before = set(previous.routes)
-    last = {
-        route.family: route for route in wanted.routes if route not in before and said_of(route) is not None
-    }  # fmt: skip
-    for route in last.values():
-        place = f"table {route.table} proto 4 exact {route.destination} dev {wanted.name}"
-        queries.append(f"{_family(route.family)} route show {place}")
-    return (("sh", "-c", _SETTLE, "kubenode", *queries),) if queries else ()
-
-
-def _family(family: int) -> str:
-    return "-6" if family == 10 else "-4"
+    return ("sh", "-c", _DISCONNECT, "nmcli device disconnect", interface)
 
 
 def hook_path(interface: str) -> str:
     """The dispatcher script of a NIC."""
-    safe = re.sub(r"[^A-Za-z0-9_.-]", lambda match: f"%{ord(match.group(0)):02x}", interface)
-    return f"{DISPATCHER}/60-kubenode-{safe}"
+    return f"{DISPATCHER}/60-kubenode-{safe_name(interface)}"
+
+
+def safe_name(interface: str) -> str:
+    """The name of a NIC as a part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9_.-]", lambda match: f"%{ord(match.group(0)):02x}", interface)
 
 
 def hook(interface: str, objects: t.Iterable[tuple[str, t.Any]]) -> str | None:

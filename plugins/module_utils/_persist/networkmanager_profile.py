@@ -49,12 +49,13 @@ def edit(
     ``path`` is for messages; ``metrics``: family -> the device's default metric of routes, None where it is unknown;
     ``replace``: edit foreign entries that say the contrary, instead of raising StateError.
     """
-    editor = _Editor(document, wanted.name, path, replace)
+    editor = _Editor(document, wanted.name, path, replace, metrics)
     for family, before, after in ((AF_INET, previous.dhcp4, wanted.dhcp4), (AF_INET6, previous.dhcp6, wanted.dhcp6)):
-        editor.addresses(family, _of(family, previous.addresses), _of(family, wanted.addresses))
+        gone = [(kind, value) for kind, value in wanted.removed if value.family == family]
+        editor.addresses(family, _of(family, previous.addresses), _of(family, wanted.addresses), _only("address", gone))
         editor.method(family, before, after)
-        editor.routes(family, _of(family, previous.routes), _of(family, wanted.routes), metrics.get(family))
-        editor.rules(family, _of(family, previous.rules), _of(family, wanted.rules))
+        editor.routes(family, _of(family, previous.routes), _of(family, wanted.routes), _only("route", gone))
+        editor.rules(family, _of(family, previous.rules), _of(family, wanted.rules), _only("rule", gone))
     editor.resolver(previous.resolver or Resolver(), wanted.resolver or Resolver())
     hardware = "802-3-ethernet" if "802-3-ethernet" in document.groups else "ethernet"
     if document.get("connection", "type") == "infiniband":
@@ -77,6 +78,10 @@ def _of(family: int, objects: t.Iterable[_Any]) -> list[_Any]:
     return [one for one in objects if one.family == family]
 
 
+def _only(kind: str, objects: t.Iterable[tuple[str, t.Any]]) -> list[t.Any]:
+    return [value for one, value in objects if one == kind]
+
+
 def _number(value: int | None) -> str | None:
     return None if value is None else str(value)
 
@@ -86,8 +91,11 @@ def _boolean(value: bool | None) -> str | None:
 
 
 class _Editor:
-    def __init__(self, document: Keyfile, name: str, path: str, replace: bool) -> None:
+    def __init__(
+        self, document: Keyfile, name: str, path: str, replace: bool, metrics: t.Mapping[int, int | None]
+    ) -> None:
         self.document = document
+        self.metrics = metrics
         self.name = name
         self.path = path
         self.replace = replace
@@ -116,7 +124,7 @@ class _Editor:
 
     # --- lists --------------------------------------------------------------------------------------------------------
 
-    def addresses(self, family: int, previous: list[Address], wanted: list[Address]) -> None:
+    def addresses(self, family: int, previous: list[Address], wanted: list[Address], removed: list[Address]) -> None:
         section = e.SECTIONS[family]
         there: dict[str, tuple[str, str | None]] = {}
         for key, value in self.document.numbered(section, "address"):
@@ -134,11 +142,13 @@ class _Editor:
                 key = self.document.free(section, "address")
                 self.document.set(section, key, text)
                 there[text] = (key, None)
-        for address in previous:
+        for number, address in enumerate((*previous, *removed)):
             text = e.address_text(address)
             if text is None or text in keep or text not in there:
                 continue
             key, gateway = there.pop(text)
+            if number >= len(previous):
+                self._may_remove(section, key)
             if gateway is not None and self.document.get(section, "gateway") is None:
                 # Somebody's default route stands in the line of our address.
                 if not there:
@@ -147,11 +157,11 @@ class _Editor:
             self.document.set(section, key, None)
             self.document.set(section, f"{key}_options", None)
 
-    def routes(self, family: int, previous: list[Route], wanted: list[Route], metric: int | None) -> None:
-        if not previous and not wanted:
+    def routes(self, family: int, previous: list[Route], wanted: list[Route], removed: list[Route]) -> None:
+        if not (previous or wanted or removed):
             return
         section = e.SECTIONS[family]
-        defaults = self._defaults(section, metric)
+        defaults = self._defaults(section, self.metrics.get(family))
         there = self._routes_there(section, family, defaults)
         ours = {said.key: said for said in map(e.said_of, previous) if said is not None}
         idle = (self.document.get(section, "method") or "auto") in _IDLE
@@ -187,6 +197,17 @@ class _Editor:
             elif key.startswith("route"):
                 self.document.set(section, key, None)
                 self.document.set(section, f"{key}_options", None)
+                del there[gone]
+        for said in filter(None, map(e.said_of, removed)):
+            key, found = there.get(said.key, ("", None))
+            if found != said or said.key in keep:
+                continue
+            self._may_remove(section, key)
+            if key.startswith("route"):
+                self.document.set(section, key, None)
+                self.document.set(section, f"{key}_options", None)
+            else:
+                self._without_gateway(section, key)
 
     def _routes_there(self, section: str, family: int, defaults: e.Defaults) -> dict[t.Any, tuple[str, e.Said]]:
         there: dict[t.Any, tuple[str, e.Said]] = {}
@@ -222,7 +243,7 @@ class _Editor:
         value = self.document.get(section, key) or ""
         self.document.set(section, key, value.rpartition(",")[0])
 
-    def rules(self, family: int, previous: list[Rule], wanted: list[Rule]) -> None:
+    def rules(self, family: int, previous: list[Rule], wanted: list[Rule], removed: list[Rule]) -> None:
         section = e.SECTIONS[family]
         there: dict[t.Any, tuple[str, Rule]] = {}
         for key, value in self.document.numbered(section, "routing-rule", plural=False):
@@ -252,10 +273,22 @@ class _Editor:
                 continue
             if other == rule:
                 self.document.set(section, key, None)
+                del there[gone]
             else:
                 self.warnings.append(
                     f"{self.path}: {key} in [{section}] was ours and has been changed since: it stays as it is."
                 )
+
+        for rule in map(e.bare, removed):
+            key, other = there.get(rule.key, ("", None))
+            if other == rule and rule.key not in keep:
+                self._may_remove(section, key)
+                self.document.set(section, key, None)
+
+    def _may_remove(self, section: str, key: str) -> None:
+        """Raise for an entry of somebody else that is to go from the kernel, unless told to edit it."""
+        if not self.replace:
+            raise self._error(section, key, self._line(section, key), "the removal of it, which the profile would undo")
 
     # --- single values ------------------------------------------------------------------------------------------------
 
@@ -322,10 +355,12 @@ class _Editor:
 
     def _names(self, section: str, key: str, before: tuple[str, ...] | None, after: tuple[str, ...] | None) -> None:
         if after and not self._in_use(section):
-            raise self._error(
-                section, "method", self.document.get(section, "method") or "auto",
-                f"a method with addresses, as NetworkManager takes {key} {', '.join(after)} nowhere else",
-            )  # fmt: skip
+            method = self.document.get(section, "method")
+            raise StateError(
+                f"interface {self.name}: {self.path} says method={method} in [{section}], under which NetworkManager "
+                f"takes no {key}: found {', '.join(after)}, expected a method with addresses. Declare addresses or "
+                f"dhcp of {section} for {self.name}, or other servers"
+            )
         stands = self.document.list_of(section, key)
         if after is not None and stands == after:
             return

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import typing as t
@@ -23,6 +22,8 @@ _RUN = "/run/NetworkManager/system-connections"
 _USR = "/usr/lib/NetworkManager/system-connections"
 # nm-settings-keyfile(5): the first of these that has a UUID counts.
 _FOLDERS = (_RUN, ETC, _USR)
+# nm_uuid_ns_1 of libnm-glib-aux/nm-uuid.c.
+_NAMESPACE = uuids.UUID("b425e9fb-7598-44b4-9e3b-5a2e3aaa4905")
 # Other plugins' files, for the error that names them.
 _IFCFG = "/etc/sysconfig/network-scripts"
 
@@ -37,6 +38,17 @@ class Profile(t.NamedTuple):
     def generated(self) -> bool:
         """NetworkManager made it up for a NIC without a profile ("Wired connection 1")."""
         return self.document.flag(".nmmeta", "nm-generated")
+
+    @property
+    def external(self) -> bool:
+        """Made up from what was found on a NIC: "connected (externally)"."""
+        volatile = self.generated and self.document.flag(".nmmeta", "volatile")
+        return volatile or self.document.flag(".nmmeta", "external")
+
+    @property
+    def bound(self) -> str:
+        """The name of the NIC that it is for, where it says one."""
+        return self.document.text_of("connection", "interface-name")
 
     @property
     def writable(self) -> bool:
@@ -88,9 +100,8 @@ def profiles(root: str) -> list[Profile]:
 
 
 def derived_uuid(path: str) -> str:
-    """The UUID of a keyfile without ``uuid=`` (nm_keyfile_read_ensure_uuid: version 3 of "keyfile" and the path)."""
-    digest = hashlib.md5(b"\0" * 16 + b"keyfile\0" + path.encode() + b"\0", usedforsecurity=False).digest()
-    return str(uuids.UUID(bytes=digest, version=3))
+    """The UUID of a keyfile without ``uuid=``: version 3 of "keyfile" and the path (nm_keyfile_read_ensure_uuid)."""
+    return str(uuids.uuid3(_NAMESPACE, f"keyfile\0{path}\0"))
 
 
 def active(name: str, link: Link | None, uuid: str, found: t.Sequence[Profile], root: str) -> list[Profile]:
@@ -124,9 +135,8 @@ def _waiting(name: str, link: Link | None, found: t.Sequence[Profile]) -> list[P
     for profile in found:
         if profile.generated or profile.path.startswith(f"{_RUN}/"):
             continue
-        bound = profile.document.text_of("connection", "interface-name")
         mac = _mac(profile.document)
-        if (bound == name or (not bound and mac in macs and mac)) and (not mac or not macs or mac in macs):
+        if (profile.bound == name or (not profile.bound and mac in macs)) and (not mac or not macs or mac in macs):
             mine.append(profile)
     if len(mine) > 1:
         names = ", ".join(f"{_id(profile)} ({profile.path})" for profile in mine)
@@ -147,8 +157,11 @@ def _check(name: str, profile: Profile) -> None:
             f"interface {name}: its profile {_id(profile)} ({profile.path}) makes it a port of {port_of}: expected a "
             f"NIC of its own. Declare addresses and routes for {port_of}"
         )
-    bound = document.text_of("connection", "interface-name") or _mac(document)
-    if not bound and profile.document.text_of("connection", "type") in ("ethernet", "802-3-ethernet", ""):
+    if not (profile.bound or _mac(document)) and profile.document.text_of("connection", "type") in (
+        "ethernet",
+        "802-3-ethernet",
+        "",
+    ):
         raise StateError(
             f"interface {name}: its profile {_id(profile)} ({profile.path}) is not bound to one NIC, so that its "
             "addresses and routes could come up on another one: expected interface-name or mac-address in it. Give "

@@ -53,6 +53,8 @@ def nics(owned: Owned) -> dict[str, Nic]:
                 ports.update(dict.fromkeys(record.value, name))
         elif kind == "sysctl":
             _sysctl(record.value, part)
+    for port in ports:
+        part(port)
     for rule in rules:
         owner = NODE if rule.table in _MAIN_TABLES else tables.get((rule.family, rule.table), NODE)
         part(owner)["rules"].append(rule)

@@ -23,6 +23,7 @@ CONTAINER = "container runtime"
 # Writers that can be told of servers -> the module of this room that does (see ``contract``).
 MANAGED = {
     "systemd-resolved": "resolved",
+    "NetworkManager": "networkmanager",
     "resolvconf": "resolvconf",
     "openresolv": "openresolv",
     "dhclient": "dhclient",

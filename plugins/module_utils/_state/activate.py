@@ -9,6 +9,7 @@ the journal and the records have the protocol that was read back.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 import typing as t
@@ -53,8 +54,8 @@ class Activated:
         self.interfaces: set[str] = set()
         self.ready: list[tuple[str, str]] = []
         self.unexpressed: set[tuple[str, t.Any]] = set()
-        self.rules: dict[t.Any, int] = {}
-        """Rule without its protocol -> the protocol that it is made with where the manager did not."""
+        self.rules: set[t.Any] = set()
+        """The rules that a manager makes, without their protocol."""
 
     def __bool__(self) -> bool:
         return bool(self.interfaces)
@@ -66,7 +67,7 @@ class Activated:
         self.interfaces.update(change.after.interfaces)
         self.ready += change.after.ready
         self.unexpressed.update((kind, value.key) for kind, value in change.after.unexpressed)
-        self.rules.update((rule._replace(protocol=0), rule.protocol) for rule in change.after.rules)
+        self.rules.update(rule._replace(protocol=0) for rule in change.after.rules)
         return True
 
     def concerns(self, change: Change) -> bool:
@@ -91,28 +92,41 @@ def of(changes: t.Iterable[Change]) -> Activated:
 
 
 def settle(
-    activated: Activated, changes: t.Sequence[Change], read: t.Callable[[], State], check: t.Callable[[], None]
-) -> State:
-    """Wait until the manager has made what it is expected to make, or is not going to; the state then."""
+    activated: Activated, changes: t.Sequence[Change], read: t.Callable[[], State], check: t.Callable[[], None],
+    since: float,
+) -> State:  # fmt: skip
+    """Wait until the manager has made what it is expected to make, or is not going to; the state then.
+
+    What it wrote before ``since`` (seconds since the epoch, by the clock that files are stamped with) does not count.
+    """
     awaited = [change for change in changes if activated.awaited(change)]
     files = activated.ready
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:
-        files = [(path, pattern) for path, pattern in files if not _says(path, pattern)]
+        files = [(path, pattern) for path, pattern in files if not _says(path, pattern, since)]
         now = read()
-        awaited = [change for change in awaited if counterpart(change.kind, change.after, now) is None]
+        awaited = [change for change in awaited if made_of(change, now) is None]
         if not (awaited or files) or time.monotonic() > deadline:
             return now
         check()
         time.sleep(_POLL_SECONDS)
 
 
-def _says(path: str, pattern: str) -> bool:
+def _says(path: str, pattern: str, since: float) -> bool:
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
-            return re.search(pattern, stream.read(), re.MULTILINE) is not None
+            return (
+                os.fstat(stream.fileno()).st_mtime >= since
+                and re.search(pattern, stream.read(), re.MULTILINE) is not None
+            )
     except OSError:
         return False
+
+
+def made_of(change: Change, now: State) -> t.Any:
+    """What a manager made of the new object of a change; the old one, with another protocol, is not it."""
+    found = counterpart(change.kind, change.after, now)
+    return None if found == change.before else found
 
 
 def counterpart(kind: str, wanted: t.Any, now: State) -> t.Any:
@@ -141,7 +155,7 @@ def tolerant(activated: Activated, changes: t.Iterable[Change], now: State) -> t
         if not activated.concerns(change):
             left.append(change)
             continue
-        made = counterpart(change.kind, change.after, now) if change.after is not None else None
+        made = made_of(change, now) if change.after is not None else None
         there = change.before is not None and holds(now, change.kind, change.before)
         if change.kind == "link":
             left.append(change)
@@ -149,15 +163,10 @@ def tolerant(activated: Activated, changes: t.Iterable[Change], now: State) -> t
             (left if there else done).append(change)
         elif made is not None:
             done.append(change._replace(before=None if there else change.before, after=made))
-            if there and change.before != made:
+            if there:
                 left.append(change._replace(after=None))
         else:
-            after = change.after
-            if change.kind == "rule":
-                # Else the manager would make another one of its own beside it.
-                protocol = activated.rules.get(after._replace(protocol=0), after.protocol)
-                after = after._replace(protocol=protocol)
-            left.append(change._replace(before=change.before if there else None, after=after))
+            left.append(change._replace(before=change.before if there else None))
     return done, left
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import signal
+import time
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import NetlinkError
@@ -109,6 +110,8 @@ def roll_back(done: t.Sequence[Change], before: State, root: str, why: str) -> S
 def _carry_out(executor: Executor, changes: t.Sequence[Change], before: State, check: t.Callable[[], None]) -> None:
     # The configuration comes first: see _persist.configure.
     ahead = max((number for number, change in enumerate(changes, 1) if change.kind == "activate"), default=0)
+    # Files are stamped with the clock as of its last tick.
+    since = time.time() - 0.02
     for change in changes[:ahead]:
         check()
         executor.one(change)
@@ -119,7 +122,7 @@ def _carry_out(executor: Executor, changes: t.Sequence[Change], before: State, c
 
         activated = activate.of(changes)
         if activated:
-            now = activate.settle(activated, left, executor.read, check)
+            now = activate.settle(activated, left, executor.read, check, since)
             made, left = activate.tolerant(activated, left, now)
             executor.done += made
             changes = (*changes[:ahead], *made, *left)

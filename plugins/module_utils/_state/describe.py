@@ -191,7 +191,9 @@ def object_text(kind: str, value: t.Any, tables: Tables = _NO_TABLES) -> str:
 def describe(change: Change, tables: Tables = _NO_TABLES) -> str:
     """``+`` makes, ``-`` removes, ``~`` changes; owners and reason in parentheses."""
     if change.kind == "activate":
-        commands = "; ".join(" ".join(command) for command in change.after.commands)
+        # Of `sh -c SCRIPT NAME ...` the name says what it does.
+        words = (one[3:] if one[:2] == ("sh", "-c") else one for one in change.after.commands)
+        commands = "; ".join(" ".join(one) for one in words)
         return f"~ {change.name} takes up its configuration ({commands or 'by itself'})"
     sign = "+" if _nothing(change.before) else "-" if _nothing(change.after) else "~"
     value = change.before if change.after is None else change.after

@@ -21,6 +21,11 @@ def run(module: AnsibleModule, name: str) -> None:
 
         info.run_info(module, getattr(info, _INFO[name]))
         return
+    if name == "network_checkpoint":
+        from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import checkpoints
+
+        checkpoints.run_module(module)
+        return
     from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
     from ansible_collections.kubenode.network.plugins.module_utils._state.run import run_module
 

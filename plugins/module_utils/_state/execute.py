@@ -59,7 +59,10 @@ class StepFailed(Exception):
         verb = "make" if change.before is None else "remove" if change.after is None else "change"
         value = change.before if change.after is None else change.after
         what = object_text(change.kind, value) if change.kind in ("link", *BATCHED) else f"{change.kind} {change.name}"
-        super().__init__(f"cannot {verb} {what}: {reason}{more}")
+        if change.kind == "activate":
+            super().__init__(f"{change.name} does not take up its configuration: {reason}")
+        else:
+            super().__init__(f"cannot {verb} {what}: {reason}{more}")
 
 
 # --- into atomic changes ---------------------------------------------------------------------------------------------
@@ -290,9 +293,9 @@ class Executor:
 
         if change.after is None:
             return
-        followers = {key: sysctl.read(key, self._root) for key in _followers(change.name, self._root)}
+        old_values = {key: sysctl.read(key, self._root) for key in followers(change.name, self._root)}
         sysctl.write(change.name, change.after, self._root)
-        for key, old in followers.items():
+        for key, old in old_values.items():
             # In front of their cause, so that the way back sets them after it; also those that had the value already.
             self.done.append(Change("sysctl", key, old, sysctl.read(key, self._root), (), f"follows {change.name}"))
 
@@ -375,7 +378,7 @@ class Executor:
             raise StateError(f"there is no interface {name}") from None
 
 
-def _followers(key: str, root: str) -> list[str]:
+def followers(key: str, root: str = "/") -> list[str]:
     """Keys that the kernel sets along with one (inet_forward_change in net/ipv4/devinet.c, net/ipv6/addrconf.c)."""
     if key not in _CAUSES:
         return []

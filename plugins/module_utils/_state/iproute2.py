@@ -136,6 +136,21 @@ def _realm(payload: bytes) -> str:
     return f"{number >> 16}/{number & 0xFFFF}"
 
 
+def route_appended(route: Route) -> list[str]:
+    """Lines that put a route behind others of its key; of what is there already nothing is lost.
+
+    One line for each next hop of an IPv6 route: the kernel takes those of a request back when it has one of them.
+    """
+    if route.family == c.AF_INET6 and len(route.next_hops) > 1 and route.nexthop_id is None:
+        hops = [["nexthop", *next_hop_words(route._replace(next_hops=(hop,)))] for hop in route.next_hops]
+        start = ["route", "append", *_route_words(route._replace(next_hops=()))]
+        return [
+            _line("route", route, [*start, *words, "weight", str(hop.weight)])
+            for words, hop in zip(hops, route.next_hops)
+        ]
+    return [route_line(route, "append")]
+
+
 # --- rules -----------------------------------------------------------------------------------------------------------
 
 

@@ -85,7 +85,8 @@ class Ledger:
     def change(
         self, kind: str, name: str, before: t.Any, after: t.Any, owners: t.Iterable[str] = (), reason: str = ""
     ) -> None:
-        self.changes.append(Change(kind, name, before, after, tuple(owners), reason))
+        # A run without an owner is told apart by the empty name while all is taken back.
+        self.changes.append(Change(kind, name, before, after, tuple(filter(None, owners)), reason))
 
     def delete(self, kind: str, thing: t.Any, owners: t.Iterable[str], reason: str) -> None:
         self.gone.add((kind, thing.key))
@@ -122,8 +123,8 @@ class Ledger:
                     self.delete(kind, thing, record.owners, "pruned")
                 elif not record.made:
                     self.warnings.append(
-                        f"{text_of(thing)} was there before {' and '.join(record.owners)} declared it; it stays, and "
-                        "belongs to nobody here now."
+                        f"{text_of(thing)} was there before {' and '.join(filter(None, record.owners)) or 'a run'} "
+                        "declared it; it stays, and belongs to nobody here now."
                     )
 
     def conflict(self, text: str) -> None:

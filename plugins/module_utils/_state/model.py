@@ -227,6 +227,8 @@ class Desired(t.NamedTuple):
     paths: tuple[PathSpec, ...] = ()
     prune: tuple[tuple[str, str], ...] = ()
     """(owner, kind) whose recorded objects go where this run no longer lists them; kind as in ``Change.kind``."""
+    absent: tuple[str, ...] | None = None
+    """Owners whose everything is taken back; () is everybody, and None nothing of the kind."""
     addresses_exact: bool = False
     warnings: tuple[str, ...] = ()
     """What was tidied on the way (host bits masked ...)."""

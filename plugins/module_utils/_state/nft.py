@@ -135,10 +135,15 @@ def apply(text: str | None) -> None:
 
     Raises StateError where ``nft`` is missing or the kernel refuses; then the table is as it was.
     """
-    # A delete of what is not there fails, so it is declared first.
-    code, _out, err = _run(["-f", "-"], f"table inet {TABLE}\ndelete table inet {TABLE}\n{text or ''}")
+    code, _out, err = _run(["-f", "-"], replacing(text))
     if code:
         raise StateError(f"nft refused table inet {TABLE}: {err.strip()}")
+
+
+def replacing(text: str | None) -> str:
+    """What `nft -f` reads to make our table what ``text`` says, whether there is one or not."""
+    # A delete of what is not there fails, so it is declared first.
+    return f"table inet {TABLE}\ndelete table inet {TABLE}\n{text or ''}"
 
 
 def _table(chains: t.Iterable[str]) -> str:

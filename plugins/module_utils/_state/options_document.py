@@ -27,6 +27,11 @@ def desired_from_documents(params: v.Entry, owner: str | None, warn: v.Warnings)
     """``owner`` (the option) owns everything; without it each policy its own part, and a single policy also what the
     options beside it declare. Where no policy selects the node nothing is declared.
     """
+    if params.get("state") == "absent":
+        said = [name for name in (*_DOCUMENTS, *_BESIDE) if params.get(name) is not None]
+        if said:
+            v.fail("state", "absent", f"nothing declared beside it, and there is {said[0]}")
+        return Desired(absent=(owner,) if owner is not None else ())
     documents = _documents(params)
     parts = options_from_documents(
         documents, params.get("node_labels"), v.boolean(params.get("strict_nmstate", False), "strict_nmstate")

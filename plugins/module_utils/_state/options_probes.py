@@ -11,7 +11,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._state import opt
 from ansible_collections.kubenode.network.plugins.module_utils._state.options_confirm import PROBE_TIMEOUTS
 from ansible_collections.kubenode.network.plugins.module_utils._state.options_paths import PATH_KEYS, parse_path
 
-# Type -> the keys it takes beside type and timeout.
+# Type -> the keys it takes beside type, timeout and required.
 PROBE_OPTIONS: dict[str, t.AbstractSet[str]] = {
     "gateway": frozenset(("address", "interface")),
     "dns": frozenset(("name", "server", "port", "transport")),
@@ -21,7 +21,7 @@ PROBE_OPTIONS: dict[str, t.AbstractSet[str]] = {
     "command": frozenset(("argv",)),
     "api_server": frozenset(),
 }
-PROBE_KEYS = frozenset(("type", "timeout")).union(*PROBE_OPTIONS.values())
+PROBE_KEYS = frozenset(("type", "timeout", "required")).union(*PROBE_OPTIONS.values())
 TRANSPORTS = ("udp", "tcp")
 
 
@@ -34,11 +34,13 @@ def _probe(entry: v.Entry, where: str) -> dict[str, t.Any]:
     entry = v.tidy(entry, PROBE_KEYS, {}, where)
     kind = v.choice(entry.pop("type", None), PROBE_OPTIONS, f"{where}.type")
     timeout = v.integer(entry.pop("timeout", PROBE_TIMEOUTS[kind]), 1, 600, f"{where}.timeout", "seconds")
+    required = v.boolean(entry.pop("required", False), f"{where}.required")
     for key, given in entry.items():
         if key not in PROBE_OPTIONS[kind]:
             takes = ", ".join(sorted(PROBE_OPTIONS[kind])) or "nothing but its timeout"
             v.fail(f"{where}.{key}", given, f"nothing: a probe of type {kind} takes {takes}")
-    return {"type": kind, "timeout": timeout, "origin": where, **_PARSERS[kind](entry, where)}
+    said = {"type": kind, "timeout": timeout, "required": required, "origin": where}
+    return {**said, **_PARSERS[kind](entry, where)}
 
 
 def _gateway(entry: v.Entry, where: str) -> dict[str, t.Any]:

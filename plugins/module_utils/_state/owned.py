@@ -172,18 +172,23 @@ class Lock:
         self._seconds = seconds
         self._handle = -1
 
+    @property
+    def handle(self) -> int:
+        """The file descriptor that holds it; a child that keeps it open keeps the lock."""
+        return self._handle
+
     def __enter__(self) -> Lock:
         path = path_of("lock", self._root)
-        try:
-            _make_folder(self._root)
-            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise StateError(f"{path}: cannot be opened ({error.strerror}); run as root (become: true)") from None
         deadline = time.monotonic() + self._seconds
         while True:
+            if self._handle < 0:
+                self._open(path)
             try:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
+                if self._is_at(path):
+                    break
+                # Whoever held it took everything away, the folder too.
+                self.__exit__()
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     holder = os.pread(self._handle, 32, 0).decode("ascii", "replace").strip()
@@ -197,6 +202,19 @@ class Lock:
         os.pwrite(self._handle, content, 0)
         os.ftruncate(self._handle, len(content))
         return self
+
+    def _open(self, path: str) -> None:
+        try:
+            _make_folder(self._root)
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateError(f"{path}: cannot be opened ({error.strerror}); run as root (become: true)") from None
+
+    def _is_at(self, path: str) -> bool:
+        try:
+            return os.stat(path).st_ino == os.fstat(self._handle).st_ino
+        except OSError:
+            return False
 
     def __exit__(self, *_exception: object) -> None:
         if self._handle >= 0:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.addr import canonical_address
 
@@ -24,7 +25,7 @@ KUBECONFIGS = (
 # Agents of these talk to the API server through a proxy on loopback; their own configuration names the server.
 AGENT_CONFIGS = ("/etc/rancher/rke2/config.yaml", "/etc/rancher/k3s/config.yaml")
 
-_SERVER = re.compile(r"""^\s*server:\s*["']?https?://(\[[0-9A-Fa-f:.]+\]|[^/:\s"']+)""", re.MULTILINE)
+_SERVER = re.compile(r"""^\s*server:\s*["']?https?://(\[[0-9A-Fa-f:.]+\]|[^/:\s"']+)(?::(\d+))?""", re.MULTILINE)
 _ANCESTORS = 32
 
 
@@ -87,17 +88,26 @@ def _addresses(value: str) -> tuple[str, str] | None:
 def api_servers(root: str = "/") -> list[str]:
     """Addresses of the API server in the kubelet's configuration, those on loopback left out."""
     found: dict[str, None] = {}
+    for host, _port in _servers(root):
+        try:
+            address = canonical_address(host.strip("[]"))
+        except ValueError:
+            continue
+        if not address.startswith("127.") and address != "::1":
+            found[address] = None
+    return list(found)
+
+
+def api_endpoints(root: str = "/") -> list[str]:
+    """``host:port`` of each API server in the kubelet's configuration, names and proxies on loopback included."""
+    return list(dict.fromkeys(f"{host}:{port or 443}" for host, port in _servers(root)))
+
+
+def _servers(root: str) -> t.Iterator[tuple[str, str]]:
     for path in (*KUBECONFIGS, *AGENT_CONFIGS):
         try:
             with open(os.path.join(root, path[1:]), encoding="utf-8", errors="replace") as file:
                 text = file.read(1 << 20)
         except OSError:
             continue
-        for host in _SERVER.findall(text):
-            try:
-                address = canonical_address(host.strip("[]"))
-            except ValueError:
-                continue
-            if not address.startswith("127.") and address != "::1":
-                found[address] = None
-    return list(found)
+        yield from _SERVER.findall(text)

@@ -41,6 +41,9 @@ class Options(t.NamedTuple):
     confirm: Confirm = Confirm()
 
 
+# Settings of NICs that are planned as changes of their links.
+_PLANNED = frozenset(("mtu", "state", "mac", "parent", "ports"))
+
 DEFAULTS = Options()
 
 
@@ -67,6 +70,18 @@ class Form(t.NamedTuple):
 OPTIONS = Form()
 
 
+class About(t.NamedTuple):
+    """Whose run it is, for the journal of its transaction."""
+
+    module: str = ""
+    owner: str | None = None
+    run: str = ""
+    """The controller's name for the run; a second execution with the same name asks for the answer again."""
+
+
+NOBODY = About()
+
+
 def run_module(
     module: AnsibleModule, build: t.Callable[[dict[str, t.Any]], Desired], extra: dict[str, t.Any] | None = None
 ) -> t.NoReturn:
@@ -81,7 +96,12 @@ def run_module(
         options = options_of(params)
         # Core offers no other way to learn of --diff.
         diff = module._diff  # noqa: SLF001
-        result = execute(build(params), options, module.check_mode, form=Form(diff, "desired_state" in params))
+        form = Form(diff, "desired_state" in params)
+        about = About(module._name, params.get("owner"), os.environ.get("KUBENODE_NETWORK_RUN", ""))  # noqa: SLF001
+        desired = build(params)
+        result = _once_more(about, options, module.check_mode) or execute(
+            desired, options, module.check_mode, form=form, about=about
+        )
     except StateError as error:
         for warning in error.details.pop("warnings", ()):
             module.warn(warning)
@@ -96,49 +116,111 @@ def run_module(
 
 
 def execute(
-    desired: Desired, options: Options = DEFAULTS, check_mode: bool = False, root: str = "/", form: Form = OPTIONS
-) -> dict[str, t.Any]:
+    desired: Desired, options: Options = DEFAULTS, check_mode: bool = False, root: str = "/", form: Form = OPTIONS,
+    about: About = NOBODY,
+) -> dict[str, t.Any]:  # fmt: skip
     """The result of a run: ``changed``, ``before``, ``after``, ``plan``, ``warnings`` and, with paths, ``evidence``.
 
-    Files are below ``root``; the kernel is that of the process's network namespace. Raises StateError; its details
-    have ``rolled_back`` where something had been changed.
+    Files are below ``root``; the kernel is that of the process's network namespace. Where the controller is to confirm
+    a change the result has ``transaction``, and the change is yet to be made, by a process of its own. Raises
+    StateError; its details have ``rolled_back`` where something had been changed.
     """
     collecting = gc.isenabled()
     gc.disable()
     try:
         if check_mode:
             return _run(desired, options, True, root, form)
-        with records.Lock(root):
-            return _run(desired, options, False, root, form)
+        with records.Lock(root) as lock:
+            warnings = _clear_way(options, root)
+            try:
+                result = _run(desired, options, False, root, form, about, lock)
+            except StateError as error:
+                error.details["warnings"] = [*warnings, *error.details.get("warnings", ())]
+                raise
+            result["warnings"] = [*warnings, *result["warnings"]]
+            return result
     finally:
         if collecting:
             gc.enable()
 
 
-def _run(desired: Desired, options: Options, check_mode: bool, root: str, form: Form) -> dict[str, t.Any]:
-    owned = records.load(root)
-    need = needs(desired, owned, root)
-    state = observe(need, root)
-    keys = sysctls(desired, owned, state.links)
+def _clear_way(options: Options, root: str) -> list[str]:
+    """Undo what dead transactions left; raise for one that is open and is not the one to join."""
+    # Without an import: this is on the way of every run.
+    if not options.confirm.checkpoint and not _has_transaction(root, "open", "rolling-back"):
+        return []
+    from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import standing
+
+    return standing.clear_way(options.confirm.checkpoint, root)
+
+
+def _has_transaction(root: str, *names: str) -> bool:
+    """Whether a transaction of the node has a file of one of these names."""
+    folder = records.path_of("transactions", root)
+    try:
+        found = os.listdir(folder)
+    except OSError:
+        return False
+    return any(os.path.exists(f"{folder}/{one}/{name}") for one in found for name in names)
+
+
+def _once_more(about: About, options: Options, check_mode: bool) -> dict[str, t.Any] | None:
+    """The answer of a run that was executed here before and whose answer was lost; None for any other."""
+    if check_mode or not about.run.isalnum() or not _has_transaction("/", f"run-{about.run}"):
+        return None
+    from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import standing
+
+    return standing.once_more(about.run, options.confirm.by)
+
+
+def _run(
+    desired: Desired, options: Options, check_mode: bool, root: str, form: Form, about: About = NOBODY,
+    lock: records.Lock | None = None,
+) -> dict[str, t.Any]:  # fmt: skip
+    owned = known = records.load(root)
+    if desired.absent is not None:
+        from ansible_collections.kubenode.network.plugins.module_utils._state import removal
+
+        desired, known = removal.spell_out(desired, owned)
+        need = removal.need_for(desired, known, needs(desired, known, root))
+        state = observe(need, root)
+        desired, known = removal.with_marked(desired, known, state)
+    else:
+        need = needs(desired, owned, root)
+        state = observe(need, root)
+    keys = sysctls(desired, known, state.links)
     if keys:
         need = need._replace(sysctls=keys)
         state = state._replace(sysctls=read_sysctls(keys, root))
-    target, plan, state = _plan(desired, options, state, owned, need, root)
+    target, plan, state = _plan(desired, options, state, known, need, root)
     result: dict[str, t.Any] = {
         "changed": bool(plan.changes),
-        "runtime": any(change.kind not in ("file", "activate") for change in plan.changes),
+        "runtime": any(change.kind not in ("file", "activate") for change in plan.changes) or _tells(plan, owned),
         "persistent": any(change.kind == "file" for change in plan.changes),
         "before": {}, "after": {}, "plan": [], "warnings": list(plan.warnings),
     }  # fmt: skip
     if plan.changes:
         _show(result, plan, state, form)
         if not check_mode:
-            try:
+
+            def carry_out() -> None:
                 _carry_out(result, desired, target, plan, state, owned, need, root)
+
+            try:
+                if options.confirm.by == "none":
+                    carry_out()
+                    result["confirmed_by"] = "none"
+                else:
+                    from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.change import make
+
+                    result = make(result, carry_out, plan, owned, state, options.confirm, about, lock, root)
             except StateError as error:
                 error.details.setdefault("plan", result["plan"])
                 error.details.setdefault("warnings", result["warnings"])
                 raise
+            # The controller is still to confirm it, and to be told again if the answer is lost.
+            if options.confirm.by != "controller":
+                _leave(desired, plan, options, root)
         elif desired.paths:
             result["evidence"] = []
             result["warnings"].append(
@@ -147,9 +229,18 @@ def _run(desired: Desired, options: Options, check_mode: bool, root: str, form: 
         return result
     if not check_mode:
         _record(plan.owned, owned, root)
+        _leave(desired, plan, options, root)
     if desired.paths:
         result["evidence"] = _ask(desired, state)
     return result
+
+
+def _leave(desired: Desired, plan: Plan, options: Options, root: str) -> None:
+    """Where all was taken back for good, nothing of ours stays behind."""
+    if desired.absent is not None and not plan.owned and not options.confirm.checkpoint:
+        from ansible_collections.kubenode.network.plugins.module_utils._state.removal import forget
+
+        forget(root)
 
 
 def _plan(
@@ -160,6 +251,10 @@ def _plan(
     from ansible_collections.kubenode.network.plugins.module_utils._state.resolve import resolve
 
     target = resolve(desired, state, owned)._replace(persist=options.persist)
+    if desired.absent is not None:
+        from ansible_collections.kubenode.network.plugins.module_utils._state import removal
+
+        target = removal.complete(desired, target, owned, state)._replace(persist=True)
     cidrs = desired.cluster_cidrs
     if os.path.isdir(os.path.join(root, "etc/cni/net.d")):
         from ansible_collections.kubenode.network.plugins.module_utils._state.cni_files import pod_cidrs
@@ -170,9 +265,21 @@ def _plan(
     made = plan(state, target, owned, networks, *arguments)
     if (need.kernel or need.links) and (made.changes or made.owned != owned or not _configured(owned, state, root)):
         # Only a change needs to know whose the NICs are.
-        from ansible_collections.kubenode.network.plugins.module_utils._persist.configure import configured
+        from ansible_collections.kubenode.network.plugins.module_utils._persist.configure import LEASE, configured
 
+        kernel = made.changes
         made, state = configured(state, target, made, owned, options.on_conflict, options.networkd_keep_foreign, root)
+        over = [change for change in made.changes if change.reason == LEASE]
+        if over and not options.allow_default_override:
+            from ansible_collections.kubenode.network.plugins.module_utils._state import protect
+
+            protect.check(state, [*kernel, *over], _Peers(root), desired.protect)
+    if desired.absent is not None:
+        made = made._replace(owned=removal.released(desired, made.owned))
+    elif made.changes:
+        from ansible_collections.kubenode.network.plugins.module_utils._state.removal import remember
+
+        made = made._replace(owned=remember(made.changes, made.owned))
     return target, made, state
 
 
@@ -183,6 +290,14 @@ def _configured(owned: Owned, state: State, root: str) -> bool:
     from ansible_collections.kubenode.network.plugins.module_utils._persist.standing import stands
 
     return stands(owned, state.links, root)
+
+
+def _tells(plan: Plan, owned: Owned) -> bool:
+    """Whether a manager hears of something that it does at once and that no change of the kernel is planned for."""
+    return any(
+        kind == "setting" and key[1] not in _PLANNED and owned.get((kind, key)) != plan.owned.get((kind, key))
+        for kind, key in ((*plan.owned, *owned) if any(change.kind == "activate" for change in plan.changes) else ())
+    )
 
 
 class _Peers(t.Sequence[t.Any]):

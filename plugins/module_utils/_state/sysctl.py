@@ -191,7 +191,7 @@ def needed(
 def read(key: str, root: str = "/") -> str | None:
     """The kernel's value, None where it has no such key. Raises StateError where the key cannot be read."""
     try:
-        with open(_path(key, root), encoding="utf-8", errors="surrogateescape") as stream:
+        with open(path_of(key, root), encoding="utf-8", errors="surrogateescape") as stream:
             return squeezed(stream.read())
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -202,7 +202,7 @@ def read(key: str, root: str = "/") -> str | None:
 def write(key: str, value: str, root: str = "/") -> None:
     """Set a value. Raises StateError with the kernel's reason; then the key has its old value."""
     try:
-        descriptor = os.open(_path(key, root), os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
+        descriptor = os.open(path_of(key, root), os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
         try:
             os.write(descriptor, (value + "\n").encode())
         finally:
@@ -216,7 +216,8 @@ def write(key: str, value: str, root: str = "/") -> None:
         raise StateError(f"the kernel refused sysctl {key} = {value}: {error.strerror}{hint}") from error
 
 
-def _path(key: str, root: str) -> str:
+def path_of(key: str, root: str = "/") -> str:
+    """The file of a key."""
     return os.path.join(root, "proc/sys", key.translate(_SWAP))
 
 

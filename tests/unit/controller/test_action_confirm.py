@@ -27,7 +27,10 @@ Answer = t.Union[Result, Exception]
 
 ROUTES = {"routes": [], "owner": "x"}
 TRANSACTION = {"id": "20261122-1", "seconds_left": 58, "rollback_timeout": 60}
-CHANGED = {"changed": True, "plan": ["route add"], "before": {}, "after": {}, "warnings": ["a"], "diff": {"before": ""}}
+CHANGED = {
+    "changed": True, "runtime": True, "persistent": True,
+    "plan": ["route add"], "before": {}, "after": {}, "warnings": ["a"], "diff": {"before": ""},
+}  # fmt: skip
 STARTED = {**CHANGED, "transaction": TRANSACTION}
 KEPT = {
     "changed": True, "plan": ["route add"], "warnings": ["a", "b"], "confirmed_by": "controller",
@@ -143,6 +146,7 @@ def test_a_change_that_was_taken_back_is_failed_and_not_changed(run: Runner) -> 
     assert done.result["failed"] and done.result["rolled_back"] and not done.result["changed"]
     assert done.result["msg"] == "no answer"
     assert done.result["plan"] == ["route add"]
+    assert not done.result["runtime"] and not done.result["persistent"]
 
 
 def test_a_change_that_could_not_be_taken_back_is_failed_and_changed(run: Runner) -> None:

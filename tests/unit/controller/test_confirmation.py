@@ -77,7 +77,9 @@ def test_a_path_that_takes_its_time_to_come_back_is_waited_for() -> None:
 def test_a_cut_off_node_is_asked_for_the_reason_once_it_is_back() -> None:
     world = World(lambda time: REFUSED if time < 65 else BACK, attempt=10)
     answer = confirm(world, OPEN, world.clock)
-    assert answer["failed"] and answer["rolled_back"] and answer["msg"] == "no confirmation in 60 s"
+    assert answer["failed"] and answer["rolled_back"]
+    refused = "ssh: connect to host w1 port 22: refused"
+    assert answer["msg"] == f"no confirmation in 60 s The controller's last attempt before: {refused}"
 
 
 def test_who_waits_is_told_what_happens_and_how_long_it_takes() -> None:
@@ -120,11 +122,17 @@ def test_what_is_no_answer_of_ours_is_asked_again(odd: Result | Exception) -> No
     assert confirm(world, OPEN, world.clock) == KEPT
 
 
-def test_a_node_that_answers_but_not_about_the_change_has_failed() -> None:
-    world = World(lambda _time: {"failed": True, "msg": "no python here", "rc": 127})
+@pytest.mark.parametrize(
+    "odd",
+    [{"failed": True, "msg": "no python here", "rc": 127}, AnsibleError("no python here")],
+    ids=["answer", "error"],
+)
+def test_a_node_that_answers_but_not_about_the_change_has_failed(odd: Result | Exception) -> None:
+    world = World(lambda _time: odd)
     answer = confirm(world, OPEN, world.clock)
     assert answer["failed"]
     assert "no python here" in answer["msg"] and "state: list" in answer["msg"]
+    assert 58 + 15 <= world.time - 100 < 58 + 20
 
 
 def test_a_lost_answer_is_asked_for_until_it_comes() -> None:

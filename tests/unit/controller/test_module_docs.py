@@ -19,6 +19,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._argument_spec im
     COMMON_OPTIONS,
     CONFIRM_OPTIONS,
 )
+from ansible_collections.kubenode.network.plugins.module_utils._kube.module import AUTH_OPTIONS
 from ansible_collections.kubenode.network.plugins.module_utils._state import (
     documents,
     options_confirm,
@@ -60,7 +61,7 @@ EXPECTED: dict[str, tuple[t.AbstractSet[str], dict[str, str]]] = {
     "route_get_info.paths": (options_paths.PATH_KEYS, {}),
     "route_get_info.paths.expect": (options_paths.EXPECT_KEYS, {}),
 }
-for _module in ("interfaces", "static_routes", "route_rules", "dns_resolver", "network_state"):
+for _module in ("interfaces", "static_routes", "route_rules", "dns_resolver", "network_state", "network_checkpoint"):
     EXPECTED[f"{_module}.probes"] = (options_probes.PROBE_KEYS, {})
 CHOICES: dict[str, t.Iterable[str]] = {
     "network_state.confirm": options_confirm.CONFIRM,
@@ -125,7 +126,8 @@ def used(value: t.Any, option: dict[str, t.Any], path: str) -> t.Iterator[str]:
 
 def examples(module: str) -> t.Iterator[dict[str, t.Any]]:
     """The arguments of a module's own tasks in its examples."""
-    for task in yaml.safe_load(literal(module, "EXAMPLES")):
+    tasks = list(yaml.safe_load(literal(module, "EXAMPLES")))
+    for task in [inner for outer in tasks for inner in (*outer.get("block", ()), *outer.get("rescue", ()), outer)]:
         if f"kubenode.network.{module}" in task:
             yield task[f"kubenode.network.{module}"] or {}
 
@@ -151,7 +153,9 @@ def test_the_argument_spec_is_the_documented_one(module: str) -> None:
 def test_the_argument_spec_compiles(module: str) -> None:
     spec = ARGUMENT_SPECS[module]
     given = {
-        name: [] if option.get("type") == "list" else "1" for name, option in spec.items() if option.get("required")
+        name: [] if option.get("type") == "list" else option.get("choices", ["1"])[0]
+        for name, option in spec.items()
+        if option.get("required")
     }
     assert ArgumentSpecValidator(spec).validate(given).error_messages == []
 
@@ -185,8 +189,12 @@ ALIKE = {*COMMON_OPTIONS, *CONFIRM_OPTIONS} - {"owner"}
 _PATHS = {f"{module}.probes.{key}" for module in ARGUMENT_SPECS for key in options_paths.PATH_KEYS}
 
 
+# How a cluster is reached is kubernetes.core's, and known.
+_AUTH = {f"{module}.{option}" for module in MODULES for option in AUTH_OPTIONS}
+
+
 @pytest.mark.parametrize(
-    "path", [path for path in DOCUMENTED if not path.startswith(SHOWN_ELSEWHERE) and path not in _PATHS]
+    "path", [path for path in DOCUMENTED if not path.startswith(SHOWN_ELSEWHERE) and path not in _PATHS | _AUTH]
 )
 def test_every_option_has_an_example(path: str) -> None:
     module, _dot, option = path.partition(".")
@@ -197,5 +205,5 @@ def test_every_option_has_an_example(path: str) -> None:
 def test_what_all_modules_have_alike_is_documented_alike() -> None:
     for path, option in DOCUMENTED.items():
         module, _dot, inner = path.partition(".")
-        if module in ARGUMENT_SPECS and "probes" in ARGUMENT_SPECS[module] and inner.partition(".")[0] in ALIKE:
+        if module in ARGUMENT_SPECS and "confirm" in ARGUMENT_SPECS[module] and inner.partition(".")[0] in ALIKE:
             assert option == DOCUMENTED[f"network_state.{inner}"], path

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import pathlib
 import sys
+import threading
 import types
 import typing as t
 
@@ -124,3 +126,68 @@ def test_the_last_line_is_the_sum_and_the_status_agrees(
         report_module.finish(report)
     assert ended.value.code == status
     assert capsys.readouterr().out.splitlines()[-1] == last
+
+
+def test_a_part_beside_others_is_printed_in_one_piece(report: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def beside() -> None:
+        with report.part("sanity", beside=True):
+            report.passed("first")
+            begun.set()
+            go_on.wait(10)
+            report.failed("second", "a reason")
+
+    thread = threading.Thread(target=beside)
+    with report.part("unit"):
+        thread.start()
+        assert begun.wait(10)
+        report.passed("in front")
+        assert "first" not in capsys.readouterr().out
+        go_on.set()
+        thread.join()
+        report.passed("last")
+    output = capsys.readouterr().out
+    assert output.index("== sanity ==") < output.index("first") < output.index("second") < output.index("last")
+    assert str(report.total()) == "3 passed, 1 failed, 0 skipped"
+    assert {name: str(tally) for name, (tally, _seconds) in report.parts.items()} == {
+        "sanity": "1 passed, 1 failed, 0 skipped",
+        "unit": "2 passed, 0 failed, 0 skipped",
+    }
+
+
+def test_the_last_part_is_printed_as_it_goes(report: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def beside() -> None:
+        with report.part("sanity", beside=True):
+            report.passed("first")
+            begun.set()
+            go_on.wait(10)
+            report.passed("second")
+            assert "second" in capsys.readouterr().out
+
+    thread = threading.Thread(target=beside)
+    thread.start()
+    assert begun.wait(10)
+    report.alone()
+    assert "first" in capsys.readouterr().out
+    go_on.set()
+    thread.join()
+    assert str(report.total()) == "2 passed, 0 failed, 0 skipped"
+
+
+def test_steps_that_run_together_count_for_their_part(report: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    def step(number: int) -> None:
+        meeting.wait()
+        if number % 2:
+            report.passed(f"step {number}")
+        else:
+            report.failed(f"step {number}", "a reason")
+
+    with report.part("molecule"):
+        report.together([functools.partial(step, number) for number in range(4)], at_once=2)
+    assert str(report.parts["molecule"][0]) == "2 passed, 2 failed, 0 skipped"
+    assert "step 3" in capsys.readouterr().out

@@ -1,0 +1,127 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a cluster says of its DNS and its networks, in one answer; with few rights too."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import Chain, find_chain
+from ansible_collections.kubenode.network.plugins.module_utils._kube.cidrs import (
+    cluster_cidrs,
+    kubeadm_config,
+    overlaps,
+)
+from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
+from ansible_collections.kubenode.network.plugins.module_utils._kube.datapath import cnis, kube_proxy
+from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kube.owner import find_owner
+from ansible_collections.kubenode.network.plugins.module_utils._kube.reader import Reader
+
+
+def cluster_dns(client: Client, service: str | None = None, namespace: str | None = None) -> dict[str, t.Any]:
+    """The result of cluster_dns_info. Raises KubeError where no DNS Service can be found at all."""
+    reader = Reader(client)
+    chain = find_chain(client, service, namespace)
+    nodes = reader.items("Nodes", "/api/v1/nodes")
+    daemon_sets = reader.items("DaemonSets", "/apis/apps/v1/daemonsets")
+    cidrs = cluster_cidrs(reader, nodes)
+    dns = _dns(reader, chain)
+    return {
+        **dns,
+        "cluster_domain": _domain(reader, dns),
+        "cidrs": [one._asdict() for one in cidrs],
+        "overlaps": overlaps(cidrs),
+        "nodes": [_node(one) for one in nodes],
+        "cnis": cnis(daemon_sets),
+        "kube_proxy": kube_proxy(reader, daemon_sets),
+        "unreadable": [dict(pair) for pair in dict.fromkeys(tuple(one.items()) for one in reader.unreadable)],
+        "requests": client.requests,
+    }
+
+
+def _dns(reader: Reader, chain: Chain) -> dict[str, t.Any]:
+    place = segment(chain.namespace)
+    path = f"/api/v1/namespaces/{place}/configmaps/{segment(chain.source.name)}"
+    config_map = reader.find(f"ConfigMap {chain.namespace}/{chain.source.name}", path)
+    owner = find_owner(config_map, chain.workload_object) if config_map is not None else None
+    scale = _scale(reader, chain)
+    return {
+        "service": {"namespace": chain.namespace, "name": chain.service, "cluster_ips": list(chain.cluster_ips)},
+        "config_map": {"namespace": chain.namespace, "name": chain.source.name, "key": chain.source.key},
+        "corefile": ((config_map or {}).get("data") or {}).get(chain.source.key),
+        "reaches_pods": not chain.source.fixed,
+        "workload": {"kind": chain.workload[0], "name": chain.workload[1], **scale},
+        "pods": [
+            {"name": pod.name, "node": pod.node, "ip": pod.ip, "ready": pod.ready, "restarts": pod.restarts}
+            for pod in chain.pods
+        ],
+        "owner": owner._asdict() if owner is not None else None,
+        "chain": list(chain.steps),
+    }
+
+
+def _scale(reader: Reader, chain: Chain) -> dict[str, t.Any]:
+    """Replicas as declared and ready, and who else sets their number."""
+    status = (chain.workload_object or {}).get("status") or {}
+    spec = (chain.workload_object or {}).get("spec") or {}
+    wanted = spec.get("replicas", status.get("desiredNumberScheduled"))
+    ready = status.get("readyReplicas", status.get("numberReady"))
+    return {"replicas": wanted, "ready": ready or 0, "autoscaler": _autoscaler(reader, chain)}
+
+
+def _autoscaler(reader: Reader, chain: Chain) -> str:
+    """The HorizontalPodAutoscaler or cluster-proportional-autoscaler of the workload; empty: none was found."""
+    kind, name = chain.workload
+    path = f"/apis/autoscaling/v2/namespaces/{segment(chain.namespace)}/horizontalpodautoscalers"
+    for one in reader.items("HorizontalPodAutoscalers", path):
+        target = one["spec"]["scaleTargetRef"]
+        if (target["kind"], target["name"]) == (kind, name):
+            return f"HorizontalPodAutoscaler {chain.namespace}/{one['metadata']['name']}"
+    path = f"/apis/apps/v1/namespaces/{segment(chain.namespace)}/deployments"
+    for one in reader.items("Deployments", path):
+        containers = one["spec"]["template"]["spec"]["containers"]
+        words = [word for held in containers for word in (*(held.get("command") or ()), *(held.get("args") or ()))]
+        # The flag of cluster-proportional-autoscaler; in any case, since Kubernetes' own manifests have "Deployment/".
+        if any(word.lower() == f"--target={kind}/{name}".lower() for word in words):
+            return f"Deployment {chain.namespace}/{one['metadata']['name']}"
+    return ""
+
+
+def _domain(reader: Reader, dns: dict[str, t.Any]) -> dict[str, str]:
+    """The cluster's domain: the zone that the Corefile serves, else what kubeadm wrote."""
+    zone = zone_of(dns["corefile"] or "")
+    if zone:
+        where = "{namespace}/{name}".format(**dns["config_map"])
+        return {"name": zone, "source": f"plugin kubernetes in ConfigMap {where}"}
+    found = (kubeadm_config(reader).get("networking") or {}).get("dnsDomain") or ""
+    source = "ConfigMap kube-system/kubeadm-config, networking.dnsDomain" if found else ""
+    return {"name": str(found), "source": source}
+
+
+def _node(node: Object) -> dict[str, t.Any]:
+    spec, status = node.get("spec") or {}, node.get("status") or {}
+    addresses = [one["address"] for one in status.get("addresses") or () if one["type"] == "InternalIP"]
+    return {
+        "name": node["metadata"]["name"],
+        "addresses": addresses,
+        "pod_cidrs": spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else []),
+    }
+
+
+def zone_of(corefile: str) -> str:
+    """The first zone that plugin kubernetes serves which is no reverse zone; empty where there is none."""
+    from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import parse
+    from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
+
+    try:
+        document = parse(corefile)
+    except CorefileError as error:
+        raise KubeError(f"the cluster's Corefile cannot be understood: {error}") from error
+    for block in document.blocks:
+        for directive in block.plugins("kubernetes"):
+            for zone in directive.args or block.keys:
+                if not zone.rstrip(".").endswith(".arpa") and zone not in ("", "."):
+                    return zone.rstrip(".")
+    return ""
