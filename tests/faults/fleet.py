@@ -70,19 +70,24 @@ class Fleet:
 
     # --- changes
 
-    def play(self, changes: Mapping[str, Mapping[str, Any]], *, timeout: int = CONNECT_TIMEOUT) -> Running:
-        """Start one network_state on each of these workers, all at once. changes are options by worker."""
+    def play(self, changes: Mapping[str, Mapping[str, Any]], hosts: Mapping[str, str] | None = None) -> Running:
+        """Start one network_state on each of these workers, all at once. changes are options by worker.
+
+        hosts are addresses to reach them at, where that is not the inventory's.
+        """
         self._plays += 1
         folder = self.folder / f"play{self._plays}"
         folder.mkdir()
-        hosts = {worker: {"change": dict(change)} for worker, change in changes.items()}
-        inventory = {"faults": {"hosts": hosts}, "workers": {"hosts": dict.fromkeys(changes)}}
+        variables: dict[str, dict[str, Any]] = {worker: {"change": dict(changes[worker])} for worker in changes}
+        for worker, host in (hosts or {}).items():
+            variables[worker]["ansible_host"] = host
+        inventory = {"faults": {"hosts": variables}, "workers": {"hosts": dict.fromkeys(changes)}}
         (folder / "inventory.yml").write_text(yaml.safe_dump(inventory), encoding="utf-8")
         options = {name: f"{{{{ change.{name} | default(omit) }}}}" for name in _OPTIONS}
         task = {"name": "Change", "kubenode.network.network_state": options}
         play = {"hosts": "faults", "gather_facts": False, "strategy": "ansible.builtin.free", "tasks": [task]}
         (folder / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
-        return Running(self, folder, timeout, len(changes))
+        return Running(self, folder, len(changes))
 
     def applied(self, changes: Mapping[str, Mapping[str, Any]]) -> Play:
         """Carry out changes that nothing disturbs. Raises AssertionError when one fails."""
@@ -271,7 +276,7 @@ class Fleet:
 class Running:
     """An ansible-playbook that runs."""
 
-    def __init__(self, fleet: Fleet, folder: Path, timeout: int, forks: int) -> None:
+    def __init__(self, fleet: Fleet, folder: Path, forks: int) -> None:
         self.began = time.monotonic()
         self.results = folder / "results.jsonl"
         self._log = folder / "output"
@@ -281,7 +286,7 @@ class Running:
             "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/lab/callbacks"),
             "ANSIBLE_CALLBACKS_ENABLED": "kubenode_results",
             "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_TIMEOUT": str(timeout),
+            "ANSIBLE_TIMEOUT": str(CONNECT_TIMEOUT),
             "KUBENODE_RESULTS": str(self.results),
         }
         with self._log.open("wb") as log:
