@@ -240,7 +240,7 @@ others_saved() {
   rm -rf -- "$step/others"
   mkdir "$step/others" || return
   for family in 4 6; do
-    for protocol in $(ip -N -$family route show table all | sed -n 's/.* proto \([0-9]*\) .*/\1/p' | sort -u); do
+    for protocol in $(ip -N -d -$family route show table all | sed -n 's/.* proto \([0-9]*\).*/\1/p' | sort -u); do
       case $protocol in 2 | 9 | 157) continue ;; esac
       ip -$family route save table all proto "$protocol" >"$step/others/$family-$protocol.route"
     done
