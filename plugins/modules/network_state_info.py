@@ -72,6 +72,50 @@ running:
           next_hop_address: 10.100.0.1
           next_hop_interface: ens224
           metric: 100
+config:
+  description:
+    - What this collection keeps of the interfaces for the next boot, as a desired state.
+    - RV(running) is what the kernel holds now, whoever made it.
+  type: dict
+  returned: success
+  contains:
+    interfaces:
+      description: Interfaces, each with its RV(config.interfaces[].manager).
+      type: list
+      elements: dict
+      returned: success
+      contains:
+        manager:
+          description: Who brings it up, null where units of this collection do.
+          type: str
+          returned: success
+    routes:
+      description: RV(config.routes.config), as in a desired state.
+      type: dict
+      returned: success
+    route_rules:
+      description: RV(config.route_rules.config), as in a desired state.
+      type: dict
+      returned: success
+    unchanged:
+      description: Whether the files are as the last run left them, and so are the managers.
+      type: bool
+      returned: success
+  sample:
+    interfaces:
+      - name: ens224
+        mtu: 1450
+        manager: NetworkManager
+    routes:
+      config:
+        - destination: 10.200.0.0/16
+          next_hop_address: 10.100.0.1
+          next_hop_interface: ens224
+          metric: 100
+          table: 254
+    route_rules:
+      config: []
+    unchanged: true
 tables:
   description: Names of routing tables on this node, as O(kubenode.network.network_state#module:tables) takes them.
   type: list

@@ -16,6 +16,7 @@ import contextlib
 import fcntl
 import functools
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -100,6 +101,26 @@ def go(wanted: tuple[int, ...]) -> tuple[str, str]:
     # Beside it the package has a script of that name, which needs the package on Python's path.
     compiler = str(installed / "go" / "bin" / "go")
     return compiler, _version(compiler)
+
+
+def module_folder(name: str, module: str) -> pathlib.Path:
+    """Where the source of a module lies that a program is made of, fetched when it does not."""
+    program = PROGRAMS[name]
+    compiler, _version_of = go(_wanted(program))
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"}
+    command = [compiler, "mod", "download", "-json", module]
+    done = subprocess.run(
+        command,
+        cwd=program.folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"go could not fetch {module}: {done.stderr or done.stdout}")
+    return pathlib.Path(json.loads(done.stdout)["Dir"])
 
 
 def _install_go(installed: pathlib.Path, wanted: tuple[int, ...], found: str | None) -> None:

@@ -12,7 +12,7 @@ import tempfile
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import store, watchdog
-from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.transaction import Run, open_change
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.opening import open_change
 from ansible_collections.kubenode.network.plugins.module_utils._state.apply import apply
 from ansible_collections.kubenode.network.plugins.module_utils._state.execute import BATCHED, Executor, groups
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import Change, Plan, State
@@ -32,18 +32,18 @@ from hypothesis import strategies as st
 ABOUT = {"module": "network_state", "owner": "worker", "plan": [], "run": "", "confirm": "node"}
 
 
-def opened(plan: Plan, state: State, root: str, seconds: int = 600) -> Run:
+def opened(plan: Plan, state: State, root: str, seconds: int = 600) -> store.Run:
     return open_change(plan, state, seconds, ABOUT, {}, None, root)
 
 
-def undo_script(run: Run, mode: str = "now") -> int:
+def undo_script(run: store.Run, mode: str = "now") -> int:
     path = run.transaction.file("undo.sh")
     done = subprocess.run(["sh", path, mode], capture_output=True, text=True, check=False, timeout=60)
     assert done.stderr == ""
     return done.returncode
 
 
-def undone(run: Run) -> None:
+def undone(run: store.Run) -> None:
     """Go back by the script, and see that it was content."""
     assert undo_script(run) == 0
     assert run.transaction.state() == store.ROLLED_BACK
@@ -51,7 +51,7 @@ def undone(run: Run) -> None:
     assert run.transaction.messages() == []
 
 
-def once_more(run: Run) -> None:
+def once_more(run: store.Run) -> None:
     """As if nobody had gone back yet: every line of the script must bear that."""
     os.rename(run.transaction.file(store.ROLLED_BACK), run.transaction.file(store.OPEN))
     for number in run.transaction.steps():

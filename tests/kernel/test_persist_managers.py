@@ -220,3 +220,14 @@ def test_kernel_alone_on_a_managed_nic_says_that_it_may_not_last(node: Node, man
     result = run(node, routes=[ROUTE], persist=False)
     assert (result["runtime"], result["persistent"]) == (True, False)
     assert any("NetworkManager manages it" in warning for warning in result["warnings"])
+
+
+def test_a_nic_that_two_managers_claim_is_an_error_that_names_them(
+    node: Node, manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del manager
+    monkeypatch.setattr(core, "managers", lambda _links, _root: {"ens224": "NetworkManager and systemd-networkd"})
+    before = node.seen()
+    with pytest.raises(StateError, match="ens224: NetworkManager and systemd-networkd both claim it"):
+        run(node, routes=[ROUTE])
+    assert node.seen() == before

@@ -11,6 +11,7 @@ import subprocess
 import typing as t
 
 import pytest
+from ansible_collections.kubenode.network.plugins.module_utils._state.info import network_state
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
 from ansible_collections.kubenode.network.plugins.module_utils._state.run import Options, execute
@@ -101,6 +102,25 @@ def test_a_node_with_its_nics_made_anew_is_brought_back_by_the_units(node: Node)
     assert replay(node, "ens224") == ""
     assert node.seen() == {**found, "links": node.links()}
     assert run(node, {"desired_state": STATE})["changed"] is False
+
+
+def test_what_is_kept_is_shown_beside_what_runs(node: Node) -> None:
+    run(node, {"desired_state": STATE})
+    shown = network_state({}, str(node.root))
+    (interface,) = shown["config"]["interfaces"]
+    assert interface == {
+        "name": "ens224", "state": "up", "mtu": 1450, "manager": None,
+        "ipv4": {"dhcp": False, "auto_routes": True, "auto_gateway": True, "auto_dns": True,
+                 "addresses": [{"ip": "10.100.0.10", "prefix_length": 24}]},
+        "ipv6": {"addresses": [{"ip": "2001:db8:100::10", "prefix_length": 64}]},
+    }  # fmt: skip
+    assert len(shown["config"]["routes"]["config"]) == 4
+    assert [rule["priority"] for rule in shown["config"]["route_rules"]["config"]] == [101, 100]
+    assert shown["config"]["unchanged"] is True
+    assert "interface ens224 mtu 1450" in shown["owners"]["o"]
+    assert "" not in shown["owners"]
+    (node.root / NIC).write_text("")
+    assert network_state({}, str(node.root))["config"]["unchanged"] is False
 
 
 def test_what_is_let_go_leaves_the_configuration_and_with_the_last_of_it_every_file_goes(node: Node) -> None:

@@ -317,6 +317,13 @@ def test_records_that_cannot_be_read_are_refused(text: str) -> None:
             {"stub_domains": [{"zone": ".", "servers": ["10.0.0.1"]}]},
             "line 1 is not ours and answers otherwise",
         ),
+        (KUBEADM, {"stub_domains": [{"zone": "a b", "servers": ["10.0.0.1"]}]}, "'a b' is no zone"),
+        (KUBEADM, {"stub_domains": [{"zone": "a{", "servers": ["10.0.0.1"]}]}, "'a{' is no zone"),
+        (KUBEADM, {"servers": [{"zones": ["import"]}]}, "'import' is no zone"),
+        (KUBEADM, {"servers": [{"zones": ["(a)"]}]}, r"'\(a\)' is no zone"),
+        (KUBEADM, {"servers": [{"zones": ["."], "plugins": ['log "x']}]}, "never closed"),
+        (KUBEADM, {"snippets": [{"name": "a b", "plugins": ["log"]}]}, "'a b' is no name of a snippet"),
+        (KUBEADM, {"cache": [{"options": {"x": "{"}}]}, "never closed"),
         (KUBEADM, {"hosts": [{"address": "a", "names": ["b"]}]}, "'a' is no IP address"),
         (KUBEADM, {"hosts": [{"address": "10.0.0.1", "names": ["b c"]}]}, "'b c' is no host name"),
         (

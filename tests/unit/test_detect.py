@@ -177,3 +177,13 @@ def test_a_running_daemon_goes_before_ifupdown(tmp_path: pathlib.Path) -> None:
     tree(tmp_path, {**NM, "run/network/ifstate": "ens192=ens192\n", "usr/sbin/ifup": ""})
     running(tmp_path, "NetworkManager")
     assert look(tmp_path) == {"ens192": "NetworkManager"}
+
+
+def test_two_daemons_that_claim_a_nic_are_both_named(tmp_path: pathlib.Path) -> None:
+    tree(tmp_path, {
+        "run/systemd/netif/links/3": "ADMIN_STATE=configured\nNETWORK_FILE=/etc/systemd/network/10.network\n",
+        "run/NetworkManager/devices/3": NM_PROFILE,
+    })  # fmt: skip
+    running(tmp_path, "systemd-network")
+    running(tmp_path, "NetworkManager", pid=701)
+    assert look(tmp_path) == {"ens224": "NetworkManager and systemd-networkd"}

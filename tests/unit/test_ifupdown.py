@@ -184,6 +184,22 @@ def test_an_mtu_is_replaced_when_asked(tmp_path: pathlib.Path) -> None:
     assert "up ip link set dev eth1 mtu 9000" in node.stanza()
 
 
+def test_lines_that_say_the_contrary_or_what_is_taken_away_go_when_asked(tmp_path: pathlib.Path) -> None:
+    node = Node(tmp_path)
+    gone = route("10.99.0.0/16")._replace(protocol=3)
+    nic = Nic("eth1", routes=(route("0.0.0.0/0", "10.60.2.2"),), removed=(("route", gone),))
+    with pytest.raises(StateError, match=r"(?s)es:6 says gateway.*es:8 says up ip route.*no such route"):
+        node.configure(nic)
+    node.run(nic, on_conflict="replace")
+    text = (tmp_path / INTERFACES[1:]).read_text()
+    lines = TEXT.split("\n")
+    assert text.startswith("\n".join([*lines[:5], lines[6], *lines[9:]]))
+    assert "10.60.2.2" in "".join(node.stanza())
+    address = Nic("eth1", removed=(("address", Address("eth1", 2, "10.60.2.10", 24)),))
+    with pytest.raises(StateError, match=r"interfaces:4 says address 10\.60\.2\.10/24, wanted is no such address"):
+        node.configure(address, on_conflict="replace")
+
+
 def test_a_route_of_another_table_or_metric_is_another_route(tmp_path: pathlib.Path) -> None:
     node = Node(tmp_path)
     made = node.run(Nic("eth1", routes=(route("0.0.0.0/0", "10.60.2.2", table=111), route("0.0.0.0/0", metric=5))))

@@ -233,8 +233,41 @@ def test_a_single_value_is_replaced_when_asked_and_ours_is_read_later(tmp_path: 
     assert node.entry() == {"mtu": 9000}
     late = "/etc/netplan/99-late.yaml"
     node = Node(tmp_path, **{late: "network: {ethernets: {eth1: {mtu: 1400}}}"})
-    with pytest.raises(StateError, match=r"99-late\.yaml says"):
+    with pytest.raises(StateError, match=r"99-late\.yaml: network\.ethernets\.eth1\.mtu stands in a line"):
         node.configure(Nic("eth1", mtu=9000), on_conflict="replace")
+
+
+def test_entries_that_say_the_contrary_or_what_is_taken_away_go_when_asked(tmp_path: pathlib.Path) -> None:
+    text = """\
+# by hand
+network:
+  ethernets:
+    eth1:
+      addresses: [10.60.2.10/24]
+      routes:
+      # the storage
+      - to: 10.99.0.0/16
+        via: 10.60.2.1
+      - to: default   # the way out
+        via: 10.60.2.1
+      # rules
+      routing-policy:
+      - {from: 10.60.2.10, table: 5, priority: 7}
+      mtu: 1500
+"""
+    gone = Rule(2, 7, table=5, source="10.60.2.10/32", protocol=4)
+    nic = Nic("eth1", routes=(route("10.99.0.0/16", "10.60.2.2"),), removed=(("rule", gone),))
+    with pytest.raises(StateError, match=r"(?s)routes\[0\]: .*routing-policy\[0\]: .*wanted is no such entry"):
+        Node(tmp_path, **{CLOUD: text}).configure(nic)
+    node = Node(tmp_path, **{CLOUD: text})
+    node.run(nic, on_conflict="replace")
+    left = [line for number, line in enumerate(text.split("\n")) if number not in (7, 8, 12, 13)]
+    assert (tmp_path / CLOUD[1:]).read_text() == "\n".join(left)
+    assert node.entry() == {"routes": [{"to": "10.99.0.0/16", "via": "10.60.2.2"}]}
+    inline = Nic("eth1", removed=(("address", Address("eth1", 2, "10.60.2.10", 24)),))
+    two = text.replace("[10.60.2.10/24]", "[10.60.2.10/24, 10.60.2.11/24]")
+    with pytest.raises(StateError, match=r"addresses\[0\] stands in a line with others"):
+        Node(tmp_path, **{CLOUD: two}).configure(inline, on_conflict="replace")
 
 
 def test_a_nic_is_found_by_its_mac_address_under_its_definitions_name(tmp_path: pathlib.Path) -> None:

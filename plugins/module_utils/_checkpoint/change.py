@@ -8,13 +8,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import store
-from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.transaction import (
-    Result,
-    answer,
-    open_change,
-    settle,
-    work,
-)
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.opening import open_change
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.store import Result
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.transaction import answer, settle, work
 
 if t.TYPE_CHECKING:
     from ansible_collections.kubenode.network.plugins.module_utils._state.model import Owned, Plan, State

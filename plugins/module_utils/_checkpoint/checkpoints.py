@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import store, transaction
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import opening, store, transaction
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.store import Result
 from ansible_collections.kubenode.network.plugins.module_utils._state import options_values as v
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.owned import Lock
@@ -16,7 +17,6 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.owned impo
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-Result = dict[str, t.Any]
 _SECONDS = 120
 # Option -> states that know it.
 _FOR = {
@@ -88,7 +88,7 @@ def _create(params: t.Mapping[str, t.Any], check_mode: bool, root: str) -> Resul
 
         warnings = standing.clear_way(None, root)
         about = {"module": "network_checkpoint", "plan": _plan(paths, commands)}
-        run = transaction.open_checkpoint(paths, commands, seconds, about, _baseline(probes, root), root)
+        run = opening.open_checkpoint(paths, commands, seconds, about, _baseline(probes, root), root)
     answer = transaction.answer(run)
     return {"changed": True, "id": run.id, "transaction": answer, "warnings": warnings}
 
@@ -143,15 +143,15 @@ def _commit(params: t.Mapping[str, t.Any], check_mode: bool, root: str) -> Resul
     if one.journal().get("kind") == store.CHANGE:
         if check_mode:
             return {"changed": one.state() == store.OPEN}
-        return transaction.settle(transaction.Run(one, "01", False), "controller")
+        return transaction.settle(store.Run(one, "01", False), "controller")
     if number:
-        return transaction.settle(transaction.Run(one, number, True), "controller")
+        return transaction.settle(store.Run(one, number, True), "controller")
     if one.state() == store.COMMITTED:
         return {"changed": False}
     _open(one.id, "committed", root)
     if check_mode:
         return {"changed": True}
-    run = transaction.Run(one, "01", False)
+    run = store.Run(one, "01", False)
     transaction.await_members(one)
     result: Result = {"changed": True}
     baseline = one.step("01").get("probes")

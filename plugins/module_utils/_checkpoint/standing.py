@@ -88,10 +88,10 @@ def once_more(name: str, by: str, root: str = "/") -> dict[str, t.Any] | None:
     found = _of_run(name, root)
     if found is None:
         return None
-    from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.transaction import Run, answer, settle
+    from ansible_collections.kubenode.network.plugins.module_utils._checkpoint.transaction import answer, settle
 
     transaction, number = found
-    run = Run(transaction, number, transaction.journal().get("kind") == store.CHECKPOINT)
+    run = store.Run(transaction, number, transaction.journal().get("kind") == store.CHECKPOINT)
     if by == "controller":
         return {**transaction.step(number)["answer"], "transaction": answer(run)}
     return settle(run, "node")
@@ -99,8 +99,7 @@ def once_more(name: str, by: str, root: str = "/") -> dict[str, t.Any] | None:
 
 def _of_run(name: str, root: str) -> tuple[store.Transaction, str] | None:
     for transaction in reversed(store.everything(root)):
-        if transaction.state():
-            for number in transaction.steps():
-                if transaction.step(number).get("run") == name:
-                    return transaction, number
+        number = store.text(transaction.file(f"run-{name}"))
+        if number in transaction.steps():
+            return transaction, number
     return None

@@ -28,6 +28,9 @@ KEPT = 5
 """How many ended transactions stay, for a look at what happened."""
 
 
+Result = dict[str, t.Any]
+
+
 class Transaction:
     """One transaction's folder."""
 
@@ -95,11 +98,11 @@ class Transaction:
 
     def messages(self) -> list[str]:
         """What the way back had to say."""
-        return _text(self.file("messages")).splitlines()
+        return text(self.file("messages")).splitlines()
 
     def problems(self) -> list[str]:
         """What the way back could not put right."""
-        return _text(self.file("problems")).splitlines()
+        return text(self.file("problems")).splitlines()
 
     def describe(self) -> dict[str, t.Any]:
         """For people and for ``network_checkpoint state=list``."""
@@ -118,6 +121,22 @@ class Transaction:
         for number in self.steps():
             lines += self.step(number).get("plan", [])
         return lines
+
+
+class Run(t.NamedTuple):
+    """One run's part of a transaction."""
+
+    transaction: Transaction
+    number: str
+    joined: bool
+    """Whether it belongs to a checkpoint, which decides about it."""
+
+    def file(self, *names: str) -> str:
+        return self.transaction.file("steps", self.number, *names)
+
+    @property
+    def id(self) -> str:
+        return f"{self.transaction.id}.{self.number}" if self.joined else self.transaction.id
 
 
 def everything(root: str = "/") -> list[Transaction]:
@@ -178,20 +197,19 @@ def network() -> str:
 
 def boot() -> str:
     """The kernel's boot and the start of process 1, which tells one start of a container from the next."""
-    identity = _text("/proc/sys/kernel/random/boot_id")
+    identity = text("/proc/sys/kernel/random/boot_id")
     return f"{identity} {started(1) or '0'}"
 
 
 def started(pid: int) -> str:
     """When a process started, in the kernel's ticks; empty where there is none, or only its remains."""
-    text = _text(f"/proc/{pid}/stat")
-    fields = text.rpartition(")")[2].split()
+    fields = text(f"/proc/{pid}/stat").rpartition(")")[2].split()
     return fields[19] if len(fields) > 19 and fields[0] not in ("Z", "X") else ""
 
 
 def alive(path: str) -> bool:
     """Whether the process whose number and start time a file has is running."""
-    pid, _blank, start = _text(path).partition(" ")
+    pid, _blank, start = text(path).partition(" ")
     return pid.isdigit() and bool(start) and started(int(pid)) == start
 
 
@@ -203,7 +221,8 @@ def myself() -> str:
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def _text(path: str) -> str:
+def text(path: str) -> str:
+    """A small file without the blanks around it; empty where there is none."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read().strip()
@@ -231,6 +250,11 @@ def write(path: str, content: bytes | str, whole: bool = False) -> None:
     if whole:
         os.rename(name, path)
         sync_folder(os.path.dirname(path))
+
+
+def dump(value: t.Any) -> bytes:
+    """JSON of a journal; what it does not know is written as its text."""
+    return json.dumps(value, default=str).encode("utf-8", "surrogateescape")
 
 
 def sync_folder(path: str) -> None:

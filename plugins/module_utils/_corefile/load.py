@@ -65,6 +65,8 @@ class Loaded(t.NamedTuple):
     used_snippets: frozenset[str]
     snippets: dict[str, Token]
     """Snippets by name: the token of the key."""
+    files: frozenset[str]
+    """Paths of the files that were imported."""
 
 
 def load(found: t.Sequence[Token], around: Files = NO_FILES, known: t.Container[str] | None = None) -> Loaded:
@@ -120,6 +122,7 @@ class _Parser:
         self.snippets: dict[str, list[Token]] = {}
         self.snippet_keys: dict[str, Token] = {}
         self.used: set[str] = set()
+        self.read: set[str] = set()
         self.unmatched: list[Token] = []
         self.unknown: list[Token] = []
         self.snippet_expansions = 0
@@ -132,7 +135,9 @@ class _Parser:
             self.begin()
             if self.keys:
                 blocks.append(ServerBlock(self.keys, self.directives, self.key))
-        return Loaded(blocks, self.unmatched, self.unknown, frozenset(self.used), self.snippet_keys)
+        return Loaded(
+            blocks, self.unmatched, self.unknown, frozenset(self.used), self.snippet_keys, frozenset(self.read)
+        )
 
     def begin(self) -> None:
         self.addresses()
@@ -291,6 +296,7 @@ class _Parser:
             file = posixpath.normpath(name)
             if file not in self.around.files:
                 raise self.error(f"Could not import {name}: is a directory")
+            self.read.add(file)
             found += tokens(self.around.files[file], file)
         return found
 

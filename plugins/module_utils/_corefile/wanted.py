@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._corefile import entries, slots
@@ -46,6 +47,7 @@ _REQUIRED = {
     "servers": ("zones",),
     "snippets": ("name", "plugins"),
 }
+_NAME = re.compile(r"[^\s\"#{}(),]+")
 # What the Kubernetes documentation shows for stub domains.
 _STUB_CACHE = 30
 
@@ -130,7 +132,7 @@ class _Collector:
         self.add(Entry(("plugin", server, slots.plugin_of(text)), value, text))
 
     def stub_domains(self, item: Item) -> None:
-        zone, port = item["zone"], item.get("port", 53)
+        [zone], port = _names([item["zone"]], "zone"), item.get("port", 53)
         key = f"{zone}:{port}"
         server = slots.server_of([key])
         forward = _forward_text(".", item["servers"], item.get("options") or {})
@@ -241,16 +243,17 @@ class _Collector:
             self._options(slot, item.get("options") or {})
 
     def servers(self, item: Item) -> None:
-        zones = _texts(item["zones"])
+        zones = _names(item["zones"], "zone")
         server = slots.server_of(zones)
         self.add(Entry(("block", server), server, " ".join(zones)))
         for text in _texts(item.get("plugins", [])):
             self.plugin(server, text)
 
     def snippets(self, item: Item) -> None:
+        [name] = _names([item["name"]], "name of a snippet")
         plugins = _texts(item["plugins"])
         value = "\n".join(map(canonical, plugins))
-        self.add(Entry(("snippet", item["name"]), value, "\n".join(plugins), exclusive=True))
+        self.add(Entry(("snippet", name), value, "\n".join(plugins), exclusive=True))
 
     def _place(self, item: Item, plugin: str) -> tuple[str, Slot]:
         server = slots.server_of([item.get("server", ".")])
@@ -308,6 +311,15 @@ def _option_line(name: str, value: t.Any) -> str | None:
     if value is True:
         return words(name)
     return words(name, *_texts(value if isinstance(value, (list, tuple)) else [value]))
+
+
+def _names(values: t.Sequence[t.Any], what: str) -> list[str]:
+    """Words that can stand before the brace of a block, each for itself."""
+    found = _texts(values)
+    for value in found:
+        if not _NAME.fullmatch(value) or value == "import":
+            raise CorefileError(f"{value!r} is no {what}")
+    return found
 
 
 def _texts(values: t.Sequence[t.Any]) -> list[str]:

@@ -244,7 +244,7 @@ def _mounted(spec: Object, container: Object, conf: str) -> tuple[Source | None,
             continue
         inside = posixpath.relpath(conf, place) if conf != place else ""
         wanted = posixpath.normpath(posixpath.join(mount.get("subPath") or "", inside))
-        for name, items in _config_maps(volumes.get(mount["name"], {})):
+        for name, items in config_maps(volumes.get(mount["name"], {})):
             keys = {item["path"]: item["key"] for item in items} if items else {wanted: wanted}
             if wanted in keys:
                 return Source(name, keys[wanted], conf, bool(mount.get("subPath"))), ""
@@ -252,7 +252,8 @@ def _mounted(spec: Object, container: Object, conf: str) -> tuple[Source | None,
     return None, f"nothing is mounted at {conf}"
 
 
-def _config_maps(volume: Object) -> t.Iterator[tuple[str, list[Object]]]:
+def config_maps(volume: Object) -> t.Iterator[tuple[str, list[Object]]]:
+    """The ConfigMaps of a volume with their items; no items are all keys."""
     sources = [volume, *((volume.get("projected") or {}).get("sources") or ())]
     for source in sources:
         held = source.get("configMap")

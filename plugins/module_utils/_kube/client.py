@@ -9,6 +9,7 @@ times as long to import and refuses fields it does not know.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import typing as t
@@ -114,6 +115,26 @@ class Client:
         if answer.status >= 400:
             raise _refused(method, path, answer.status, text)
         return json.loads(text) if decode else text
+
+    @contextlib.contextmanager
+    def port_forward(self, namespace: str, pod: str, port: int) -> t.Iterator[t.Any]:
+        """A connection to a port of a pod through the API server: something like a socket. Raises KubeError."""
+        from kubernetes import client as api
+        from kubernetes import stream
+
+        self.requests += 1
+        call = api.CoreV1Api(api.ApiClient(self._configuration)).connect_get_namespaced_pod_portforward
+        try:
+            forward = stream.portforward(call, pod, namespace, ports=str(port))
+        except Exception as error:
+            raise KubeError(
+                f"no port forward to {namespace}/{pod}: {_words(error)}; it needs the right to create "
+                "pods/portforward (docs/rbac.md)"
+            ) from error
+        try:
+            yield forward.socket(port)
+        finally:
+            forward.close()
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json, */*", "User-Agent": "kubenode.network"}

@@ -32,11 +32,20 @@ AUTH_OPTIONS: dict[str, dict[str, t.Any]] = {
 
 def run_module(module: AnsibleModule, work: t.Callable[[Client], dict[str, t.Any]]) -> t.NoReturn:
     """Connect as the parameters say, do ``work``, and exit with its result; ``warnings`` of it are shown."""
-    from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
+
+    def connected() -> dict[str, t.Any]:
+        from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
+
+        return work(connect(module.params))
+
+    _finish(module, connected)
+
+
+def _finish(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]]) -> t.NoReturn:
     from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 
     try:
-        result = work(connect(module.params))
+        result = work()
     except KubeError as error:
         for warning in error.details.pop("warnings", ()):
             module.warn(warning)
@@ -45,3 +54,53 @@ def run_module(module: AnsibleModule, work: t.Callable[[Client], dict[str, t.Any
         module.warn(warning)
     module.exit_json(**{"changed": False, **result})
     raise AssertionError("exit_json ends the process")
+
+
+_EDITS = ("stub_domains", "hosts", "forward", "cache", "log", "errors", "servers", "snippets")
+COREFILE_OPTIONS: dict[str, dict[str, t.Any]] = {
+    **AUTH_OPTIONS,
+    "name": {"type": "str"},
+    "namespace": {"type": "str"},
+    "key": {"type": "str", "no_log": False},
+    "service": {"type": "str"},
+    "path": {"type": "path"},
+    "owner": {"type": "str", "default": ""},
+    "purge": {"type": "str", "choices": ["own", "none"], "default": "own"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "restore": {"type": "int"},
+    **{option: {"type": "list", "elements": "dict"} for option in _EDITS},
+    "known_plugins": {"type": "list", "elements": "str", "default": []},
+    "coredns_version": {"type": "str", "default": ""},
+    "on_owner": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
+    "wait": {"type": "bool", "default": True},
+    "wait_timeout": {"type": "int", "default": 180},
+    "test_names": {"type": "list", "elements": "str", "default": []},
+    "test_from": {"type": "str", "choices": ["auto", "here", "port_forward"], "default": "auto"},
+}
+
+
+def run_corefile(module: AnsibleModule, edits: t.Sequence[str]) -> t.NoReturn:
+    """Run coredns_corefile."""
+    from ansible_collections.kubenode.network.plugins.module_utils._corefile.findings import Target
+    from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile
+    from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
+
+    params = module.params
+    wish = Wanted(
+        {name: params[name] for name in edits if params[name]},
+        params["owner"],
+        params["purge"],
+        reset=params["state"] == "absent",
+        target=Target(version=params["coredns_version"], known_plugins=frozenset(params["known_plugins"])),
+    )
+    # Core offers no other way to learn of --diff.
+    diff = module._diff  # noqa: SLF001
+    if params["path"]:
+        from ansible_collections.kubenode.network.plugins.module_utils._kube import path
+
+        _finish(module, lambda: path.change(params["path"], wish, module.check_mode, diff))
+    request = corefile.Request(
+        params["name"], params["namespace"], params["key"], params["service"], params["on_owner"], params["wait"],
+        params["wait_timeout"], tuple(params["test_names"]), params["test_from"], params["restore"],
+    )  # fmt: skip
+    run_module(module, lambda client: corefile.change(client, wish, request, module.check_mode, diff, module.debug))

@@ -17,12 +17,11 @@ import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import (
     Pod,
-    controller_of,
     over,
     pod_state,
     sources,
 )
-from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, segment
+from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
 
 POLL_SECONDS = 1.0
@@ -81,8 +80,8 @@ class Running(t.NamedTuple):
     pod: Pod
     fixed: bool
     """By subPath: it keeps the text that it started with."""
-    controller: tuple[str, str] | None
-    """(kind, name) of what made it."""
+    thing: Object
+    """The pod as the API server has it."""
 
 
 def pods_now(client: Client, where: Where) -> list[Running]:
@@ -94,7 +93,7 @@ def pods_now(client: Client, where: Where) -> list[Running]:
             continue
         for container, source in sources(one):
             if (source.name, source.key) == (where.config_map, where.key):
-                found.append(Running(pod_state(one, container), source.fixed, controller_of(one)))
+                found.append(Running(pod_state(one, container), source.fixed, one))
                 break
     return found
 

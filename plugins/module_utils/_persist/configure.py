@@ -15,6 +15,7 @@ from importlib import import_module
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.constants import KUBENODE_PROTOCOL
 from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import Activation, Configuration, Nic
 from ansible_collections.kubenode.network.plugins.module_utils._persist.detect import (
+    BOTH,
     IFUPDOWN,
     NETWORK_MANAGER,
     NETWORKD,
@@ -74,6 +75,9 @@ def configured(
     before, after = nics(kept), nics(plan.owned)
     removed = _removed(plan) if target.persist else {}
     names = _concerned(target, before, after, removed)
+    if any(kind == "rule" and (kind, value.key) not in owned for kind, value in removed.get(NODE, ())):
+        # Any of their files may declare a rule that we did not make.
+        names = sorted({*names, *state.managers})
     work = _shared_out(names, before, after, state, owned, removed)
     results: list[tuple[str, Configuration]] = []
     for manager in sorted((one for one in work if one != UNITS), reverse=True):
@@ -257,6 +261,12 @@ def _ask(
 ) -> Configuration:
     if not previous and not wanted:
         return Configuration()
+    if BOTH in manager:
+        raise StateError(
+            f"{', '.join(sorted(wanted or previous))}: {manager} both claim it, and each would undo what the other "
+            "does: expected one manager. Take the NIC out of the hands of one of them (nmcli device set NIC managed "
+            "no, or Unmanaged=yes in its .network file)"
+        )
     # netplan is named with its renderer.
     backend = import_module(f"{_ROOM}.{_BACKENDS[manager.partition(' ')[0]]}")
     if manager.partition(" (")[2].rstrip(")") == NETWORKD or manager == NETWORKD:

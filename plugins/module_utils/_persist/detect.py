@@ -18,6 +18,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects 
 NETWORK_MANAGER = "NetworkManager"
 NETWORKD = "systemd-networkd"
 IFUPDOWN = "ifupdown"
+BOTH = " and "
+"""Between the two daemons that claim one NIC."""
 
 
 def managers(links: t.Mapping[str, Link], root: str = "/") -> dict[str, str]:
@@ -42,7 +44,9 @@ def managers(links: t.Mapping[str, Link], root: str = "/") -> dict[str, str]:
         }
         devices = {name: uuid for name, uuid in states.items() if uuid is not None}
         if devices and _runs("NetworkManager", "NetworkManager", root):
-            result.update(_by_profile(devices, root))
+            for name, manager in _by_profile(devices, root):
+                other = result.get(name, IFUPDOWN)
+                result[name] = manager if other == IFUPDOWN else f"{manager}{BOTH}{other}"
     return result
 
 

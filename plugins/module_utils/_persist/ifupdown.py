@@ -23,7 +23,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._persist.contract
     Configuration,
     Nic,
 )
-from ansible_collections.kubenode.network.plugins.module_utils._persist.ifupdown_files import Interfaces, Option, Stanza
+from ansible_collections.kubenode.network.plugins.module_utils._persist.ifupdown_files import Option, Stanza
 from ansible_collections.kubenode.network.plugins.module_utils._resolver import blocks
 from ansible_collections.kubenode.network.plugins.module_utils._state import iproute2
 from ansible_collections.kubenode.network.plugins.module_utils._state.files import below, read_file
@@ -59,6 +59,7 @@ def configure(
     files: dict[str, FileState] = {}
     kept: list[str] = []
     conflicts: list[str] = []
+    edits: dict[str, list[Option]] = {}
     left: list[tuple[str, t.Any]] = []
     activate: list[Command] = []
     restore: list[Command] = []
@@ -70,7 +71,7 @@ def configure(
         text = None
         hook.pop(name, None)
         if nic is not None:
-            conflicts += _conflicts(nic, theirs, on_conflict)
+            conflicts += _conflicts(nic, theirs, on_conflict == "replace", edits)
             text, unexpressed = stanza(nic, theirs, root)
             left += unexpressed
             lines = _lease_lines(nic)
@@ -84,9 +85,11 @@ def configure(
         _differs(files, kept, path_of(name), FileState(text), root)
     if conflicts:
         raise StateError("\n".join(conflicts))
+    for path, options in edits.items():
+        files[path] = read_file(path, root)._replace(text=ifupdown_files.without(found.texts[path], options))
     _differs(files, kept, HOOK, FileState(_hook_text(hook)), root)
     if files:
-        _include(files, found, root)
+        _include(files, root)
     watched = ("/etc/network/interfaces.d/", *(path for path in found.texts if not path.startswith(FOLDER)))
     if activate and root == "/" and not systemd_runs_here():
         raise StateError(
@@ -170,15 +173,48 @@ def _check_dns(nic: Nic, root: str) -> None:
 # --- what stanzas of others say ---------------------------------------------------------------------------------------
 
 
-def _conflicts(nic: Nic, theirs: t.Sequence[Stanza], on_conflict: str) -> t.Iterator[str]:
+class _Contrary(t.NamedTuple):
+    place: Stanza
+    option: Option
+    wanted: str
+    removable: bool = True
+    """Whether a stanza without the line still makes sense."""
+
+
+def _conflicts(nic: Nic, theirs: t.Sequence[Stanza], replace: bool, edits: dict[str, list[Option]]) -> t.Iterator[str]:
+    """What stanzas of others say against ours, in words; where it shall be replaced, its lines go into ``edits``."""
+    for found in _contraries(nic, theirs):
+        if replace and found.removable:
+            edits.setdefault(found.place.file, []).append(found.option)
+            continue
+        more = ", or say on_conflict: replace" if found.removable else ""
+        yield (
+            f"interface {nic.name}: {found.place.file}:{found.option.line} says {found.option.name} "
+            f"{found.option.value}, wanted is {found.wanted}: take the line out{more}"
+        )
+    yield from _leases(nic, theirs)
+
+
+def _contraries(nic: Nic, theirs: t.Sequence[Stanza]) -> t.Iterator[_Contrary]:
+    removed = [value for kind, value in nic.removed if kind == "route"]
     for one in theirs:
         for option in one.values("mtu"):
-            if nic.mtu is not None and option.value != str(nic.mtu) and on_conflict != "replace":
-                yield _conflict(nic, one, option, f"mtu {nic.mtu}", ", or say on_conflict: replace")
+            if nic.mtu is not None and option.value != str(nic.mtu):
+                yield _Contrary(one, option, f"mtu {nic.mtu}")
         for option, route in _routes(one):
-            for wanted in nic.routes:
-                if (wanted.table, wanted.destination, wanted.metric) == route[:3] and not _same_hop(wanted, route[3]):
-                    yield _conflict(nic, one, option, " ".join(iproute2.add("route", wanted)), "")
+            other = [
+                wanted for wanted in nic.routes if _key(wanted) == route[:3] and not _same_hop(wanted, route[3])
+            ]  # fmt: skip
+            if other:
+                yield _Contrary(one, option, " ".join(iproute2.add("route", other[0])))
+            elif any(_key(gone) == route[:3] and _same_hop(gone, route[3]) for gone in removed):
+                yield _Contrary(one, option, "no such route")
+        for kind, gone in nic.removed:
+            for option in one.values("address") if kind == "address" and _declared(kind, gone, [one]) else ():
+                yield _Contrary(one, option, "no such address", removable=False)
+
+
+def _leases(nic: Nic, theirs: t.Sequence[Stanza]) -> t.Iterator[str]:
     for name, dhcp in (("inet", nic.dhcp4), ("inet6", nic.dhcp6)):
         asked = [one for one in theirs if one.family == name and one.method in ("dhcp", "auto")]
         if dhcp is None or dhcp.enabled is None or bool(asked) == dhcp.enabled:
@@ -192,11 +228,8 @@ def _conflicts(nic: Nic, theirs: t.Sequence[Stanza], on_conflict: str) -> t.Iter
         )
 
 
-def _conflict(nic: Nic, one: Stanza, option: Option, wanted: str, more: str) -> str:
-    return (
-        f"interface {nic.name}: {one.file}:{option.line} says {option.name} {option.value}, wanted is {wanted}: take "
-        f"the line out{more}"
-    )
+def _key(route: Route) -> tuple[int, str, int]:
+    return (route.table, route.destination, route.metric)
 
 
 _Hop = tuple[str, str]
@@ -268,7 +301,7 @@ def _declared(kind: str, one: t.Any, theirs: t.Sequence[Stanza]) -> bool:
     if kind != "route" or one.type != "unicast" or one.source or one.metrics or one.tos:
         return False
     return any(
-        (one.table, one.destination, one.metric) == route[:3] and _same_hop(one, route[3])
+        _key(one) == route[:3] and _same_hop(one, route[3])
         for place in theirs for _option, route in _routes(place)
     )  # fmt: skip
 
@@ -373,7 +406,7 @@ def _differs(files: dict[str, FileState], kept: list[str], path: str, file: File
         kept.append(path)
 
 
-def _include(files: dict[str, FileState], found: Interfaces, root: str) -> None:
+def _include(files: dict[str, FileState], root: str) -> None:
     """The line that includes our folder, as long as there is something in it."""
     try:
         names = {FOLDER + name for name in os.listdir(below(FOLDER, root))}
@@ -381,8 +414,7 @@ def _include(files: dict[str, FileState], found: Interfaces, root: str) -> None:
         names = set()
     names |= {path for path, file in files.items() if file.text is not None}
     names -= {path for path, file in files.items() if file.text is None}
-    held = read_file(ifupdown_files.PATH, root)
-    del found
+    held = files.get(ifupdown_files.PATH) or read_file(ifupdown_files.PATH, root)
     text = blocks.edit(held.text or "", [_INCLUDE] if any(name.startswith(FOLDER) for name in names) else [])
     if text != (held.text or ""):
         files[ifupdown_files.PATH] = held._replace(text=text)

@@ -23,6 +23,8 @@ class Option(t.NamedTuple):
     name: str
     value: str
     line: int
+    last: int = 0
+    """The line where it ends, for those that go on after a backslash."""
 
 
 class Stanza(t.NamedTuple):
@@ -67,7 +69,7 @@ def _read(path: str, root: str, texts: dict[str, str], stanzas: list[Stanza], de
         return
     texts[path] = state.text
     current: Stanza | None = None
-    for number, words in _lines(state.text):
+    for number, last, words in _lines(state.text):
         head = words[0]
         if head in _STANZAS or head.startswith("allow-"):
             if current is not None:
@@ -81,14 +83,20 @@ def _read(path: str, root: str, texts: dict[str, str], stanzas: list[Stanza], de
             for place in _included(head, rest, os.path.dirname(path), root):
                 _read(place, root, texts, stanzas, depth + 1)
         elif current is not None:
-            option = Option(head, words[1].strip() if len(words) > 1 else "", number)
+            option = Option(head, words[1].strip() if len(words) > 1 else "", number, last)
             current = current._replace(options=(*current.options, option))
     if current is not None:
         stanzas.append(current)
 
 
-def _lines(text: str) -> t.Iterator[tuple[int, list[str]]]:
-    """(number, [first word, rest]) of the lines that say something; a backslash at the end goes on with the next."""
+def without(text: str, options: t.Iterable[Option]) -> str:
+    """The text without the lines of these options."""
+    gone = {number for option in options for number in range(option.line, option.last + 1)}
+    return "".join(line for number, line in enumerate(text.splitlines(keepends=True), 1) if number not in gone)
+
+
+def _lines(text: str) -> t.Iterator[tuple[int, int, list[str]]]:
+    """(first and last line, [first word, rest]) of what is said; a backslash at the end goes on with the next line."""
     held, first = "", 0
     for number, line in enumerate(text.split("\n"), 1):
         if not held:
@@ -101,7 +109,7 @@ def _lines(text: str) -> t.Iterator[tuple[int, list[str]]]:
         whole = (held + line).strip()
         held = ""
         if whole:
-            yield first, whole.split(None, 1)
+            yield first, number, whole.split(None, 1)
 
 
 def _included(head: str, patterns: t.Sequence[str], folder: str, root: str) -> t.Iterator[str]:

@@ -64,6 +64,7 @@ def configure(
     changed: dict[str, tuple[Definition, entries.Entry]] = {}
     conflicts: list[str] = []
     hooks: dict[str, tuple[tuple[str, t.Any], ...]] = {}
+    edits: dict[str, list[str]] = {}
     for name in sorted({*previous, *wanted}):
         nic = wanted.get(name)
         found = _definition(name, foreign, state) if nic is not None else None
@@ -76,7 +77,7 @@ def configure(
             left += unexpressed
             if not _networkd(name, state):
                 hooks[name] = unexpressed
-            conflicts += _conflicts(name, entry, found, on_conflict, _networkd(name, state))
+            conflicts += _conflicts(nic, entry, found, on_conflict == "replace", _networkd(name, state), edits)
             changed[name] = (found, entry)
         document = {"network": {"version": 2, found.section: {found.identity: entry}}} if found and entry else None
         text = f"{_HEADER}{json.dumps(document, indent=2)}\n" if document else None
@@ -87,6 +88,9 @@ def configure(
             _differs(files, kept, path, file, root)
     if conflicts:
         raise StateError("\n".join(conflicts))
+    for path, keys in edits.items():
+        text = netplan_files.without(texts[path], list(dict.fromkeys(keys)), path)
+        files[path] = read_file(path, root)._replace(text=text)
     watched = [*netplan_files.FOLDERS[1:], *theirs]
     warnings: list[str] = []
     ready: list[tuple[str, str]] = []
@@ -94,7 +98,8 @@ def configure(
     names = sorted({*previous, *wanted})
     if any(_networkd(name, state) for name in names):
         # The daemon is the one of NICs without netplan, and is told the same of what others have.
-        needed = any(path not in files for path in ours) or any(file.text is not None for file in files.values())
+        own = {path for path in (*ours, *files) if netplan_files.OURS.search(path)}
+        needed = any(path not in files or files[path].text is not None for path in own)
         for path, file in networkd.node_file(needed, keep_foreign, root, watched, warnings).items():
             if needed or not networkd.has_files(root):
                 _differs(files, kept, path, file, root)
@@ -168,17 +173,41 @@ def _has(found: Definition, networkd: bool) -> t.Callable[[str, t.Any], bool]:
     return has
 
 
-def _conflicts(name: str, entry: entries.Entry, found: Definition, on_conflict: str, networkd: bool) -> t.Iterator[str]:
-    for key, value, told in _contraries(entry, found, networkd):
-        ways = f"take {told.key} out of {told.file}"
-        if not isinstance(value, (list, dict)) and told.file.rpartition("/")[2] < path_of(name).rpartition("/")[2]:
-            if on_conflict == "replace":
-                continue
-            ways += ", or say on_conflict: replace"
+def _conflicts(
+    nic: Nic, entry: entries.Entry, found: Definition, replace: bool, networkd: bool, edits: dict[str, list[str]]
+) -> t.Iterator[str]:
+    """What files of others say against ours, in words; what shall be replaced goes into ``edits``."""
+    against = [*_contraries(entry, found, networkd), *_declared(nic, found, networkd)]
+    for key, value, told in against:
+        single = not isinstance(value, (list, dict)) and value is not None
+        earlier = told.file.rpartition("/")[2] < path_of(nic.name).rpartition("/")[2]
+        if replace and single and earlier:
+            continue
+        if replace and told.file.startswith("/etc/"):
+            edits.setdefault(told.file, []).append(told.key)
+            continue
+        wanted = f"{key}: {json.dumps(value)}" if value is not None else f"no such entry in {key}"
+        way = ", or say on_conflict: replace" if told.file.startswith("/etc/") else ""
         yield (
-            f"interface {name}: {told.file} says {told.key}: {json.dumps(told.value)}, wanted is {key}: "
-            f"{json.dumps(value)}: {ways}"
+            f"interface {nic.name}: {told.file} says {told.key}: {json.dumps(told.value)}, wanted is {wanted}: take "
+            f"{told.key} out of {told.file}{way}"
         )
+
+
+def _declared(nic: Nic, found: Definition, networkd: bool) -> t.Iterator[tuple[str, t.Any, Listed]]:
+    """Entries of files of others for what this run takes away."""
+    names = {"address": "addresses", "route": "routes", "rule": "routing-policy"}
+    for kind, gone in nic.removed:
+        entry: t.Any
+        if kind == "address":
+            entry = entries.address(gone)
+        elif kind == "route":
+            entry = entries.route(gone, networkd)
+        else:
+            entry = entries.rule(gone, networkd=True)
+        for one in found.values.get(names[kind], ()) if entry is not None else ():
+            if entries.content(names[kind], one.value, networkd) == entries.content(names[kind], entry, networkd):
+                yield names[kind], None, one
 
 
 def _contraries(
@@ -250,6 +279,7 @@ def _compare(
     after = {path: text for path, text in texts.items() if path not in files}
     after.update({path: file.text for path, file in files.items() if file.text is not None and "/netplan/" in path})
     plain = {path: text for path, text in texts.items() if path not in ours}
+    plain.update({path: files[path].text or "" for path in plain if path in files})
     # Files of ours that stay as they are belong to both sides.
     plain.update({path: texts[path] for path in ours if path not in files})
     identities = [found.identity for found, _entry in changed.values()]

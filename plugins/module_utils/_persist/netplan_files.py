@@ -9,10 +9,12 @@ merged by their names; scalars of later files win, lists are appended.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import json
 import os
 import re
+import sys
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Link
@@ -28,6 +30,23 @@ _CONVERT = (
     "texts = json.load(sys.stdin)\n"
     "json.dump({path: yaml.load(text, Loader=yaml.BaseLoader) for path, text in texts.items()}, sys.stdout)\n"
 )
+# Key -> [first line, line behind, whether it stands inside of [] or {}] of every value, lists by entry.
+_PLACES = """
+import json, sys, yaml
+places = {}
+def walk(node, key):
+    pairs = []
+    if isinstance(node, yaml.MappingNode):
+        pairs = [(f"{key}.{name.value}" if key else name.value, name, value) for name, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        pairs = [(f"{key}[{number}]", value, value) for number, value in enumerate(node.value)]
+    for place, first, value in pairs:
+        block = isinstance(value, yaml.CollectionNode) and not value.flow_style
+        places[place] = [first.start_mark.line, value.end_mark.line + (not block), bool(node.flow_style)]
+        walk(value, place)
+walk(yaml.compose(sys.stdin.read(), Loader=yaml.BaseLoader), "")
+json.dump(places, sys.stdout)
+"""
 _SECTIONS = (
     "ethernets", "bonds", "bridges", "vlans", "vrfs", "dummy-devices", "virtual-ethernets", "tunnels", "wifis",
 )  # fmt: skip
@@ -106,23 +125,62 @@ def parse(texts: t.Mapping[str, str]) -> dict[str, t.Any]:
 
 
 def _parse_elsewhere(texts: t.Mapping[str, str]) -> dict[str, t.Any]:
-    """Netplan's own Python has the parser; ours may be another one."""
+    return t.cast("dict[str, t.Any]", json.loads(_run(_CONVERT, json.dumps(texts))))
+
+
+def _run(program: str, text: str) -> str:
+    """What a Python that has the parser makes of a text: ours, or netplan's own."""
     from ansible_collections.kubenode.network.plugins.module_utils._state.system import run
 
     try:
-        with open("/usr/sbin/netplan", encoding="utf-8", errors="replace") as stream:
+        import yaml as _yaml  # noqa: F401
+
+        interpreter = sys.executable
+    except ImportError:
+        interpreter = "/usr/bin/python3"
+        with contextlib.suppress(OSError), open("/usr/sbin/netplan", encoding="utf-8", errors="replace") as stream:
             first = stream.readline()
-    except OSError:
-        first = ""
-    interpreter = first[2:].split()[0] if first.startswith("#!/") else "/usr/bin/python3"
+            interpreter = first[2:].split()[0] if first.startswith("#!/") else interpreter
     try:
-        found = json.loads(run((interpreter, "-c", _CONVERT), text=json.dumps(texts)))
-    except (StateError, ValueError) as error:
+        return run((interpreter, "-c", program), text=text)
+    except StateError as error:
         raise StateError(
             f"netplan's files cannot be read with {interpreter}: {error}: expected YAML and the package python3-yaml; "
             "'netplan get' tells which file is damaged"
         ) from None
-    return t.cast("dict[str, t.Any]", found)
+
+
+def without(text: str, keys: t.Sequence[str], path: str) -> str:
+    """The text without these values and entries of lists, every other line as it is.
+
+    Raises StateError where that cannot be done line by line.
+    """
+    places = json.loads(_run(_PLACES, text))
+    lines = text.split("\n")
+    gone: set[int] = set()
+    for key in _whole(keys, places):
+        first, behind, flow = places.get(key, (0, 0, True))
+        if flow:
+            raise StateError(f"{path}: {key} stands in a line with others: take it out by hand")
+        # A comment behind it belongs to what follows.
+        while behind - 1 > first and lines[behind - 1].strip()[:1] in ("", "#"):
+            behind -= 1
+        gone.update(range(first, behind))
+    result = "\n".join(line for number, line in enumerate(lines) if number not in gone)
+    document = parse({path: result})[path]
+    if not isinstance(document, dict) or not isinstance(document.get("network"), dict):
+        raise StateError(f"{path}: nothing is left without {', '.join(keys)}: take them out by hand, or the whole file")
+    return result
+
+
+def _whole(keys: t.Sequence[str], places: t.Mapping[str, t.Any]) -> list[str]:
+    """The keys, and instead of all entries of a list the list."""
+    result = list(keys)
+    for owner in {key.rpartition("[")[0] for key in keys if key.endswith("]")}:
+        entries = {place for place in places if re.fullmatch(re.escape(owner) + r"\[\d+\]", place)}
+        if entries <= set(keys):
+            result = [key for key in result if key not in entries] + [owner]
+    return result
 
 
 def definitions(documents: t.Mapping[str, t.Any]) -> dict[str, Definition]:

@@ -33,21 +33,22 @@ def stands(owned: Owned, links: t.Mapping[str, Link], root: str = "/") -> bool:
 
 
 def digest(path: str, root: str = "/") -> str:
-    """What is at ``path``, in a few characters: a file's content, a link's target too, of ``.../`` the names in it."""
+    """What is at ``path``, in a few characters: a file's content, a link's target, of ``.../`` the names in it."""
     full = os.path.join(root, path.lstrip("/"))
     try:
         if path.endswith("/"):
             return _short("\0".join(sorted(os.listdir(full))).encode("utf-8", "surrogateescape"))
-        link = os.readlink(full) if os.path.islink(full) else ""
+        if os.path.islink(full):
+            return digest_of(b"", os.readlink(full))
         with open(full, "rb") as stream:
-            return digest_of(stream.read(), link)
+            return digest_of(stream.read())
     except OSError:
         return ""
 
 
 def digest_of(content: bytes, link: str = "") -> str:
-    """The digest of a file with this content; ``link`` is the target of the link that stands at its path."""
-    return _short(content if not link else link.encode() + b"\0" + content)
+    """The digest of a file with this content, or of the link to ``link`` that stands at its path."""
+    return _short(b"-> " + link.encode() if link else content)
 
 
 def _short(content: bytes) -> str:

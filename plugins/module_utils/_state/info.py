@@ -28,12 +28,18 @@ def run_info(module: AnsibleModule, collect: t.Callable[[dict[str, t.Any]], dict
     raise AssertionError("exit_json and fail_json end the process")
 
 
+# Records that are nobody's: where the configuration stands, and what was there before us.
+_NOTES = frozenset(("config", "manager", "before"))
+
+
 def network_state(params: dict[str, t.Any], root: str = "/") -> dict[str, t.Any]:
     """``running`` as a desired state, ``owners`` (owner -> what it declared, a line per object; what nobody owns under
-    the empty name), ``tables``, ``summary`` (a table for people) and ``resolver_owner``.
+    the empty name), ``config`` (what is kept for the next boot), ``tables``, ``summary`` (a table for people) and
+    ``resolver_owner``.
 
     ``running`` has only what can be applied again, unless the parameter ``include_foreign`` asks for everything.
     """
+    from ansible_collections.kubenode.network.plugins.module_utils._persist.shown import config
     from ansible_collections.kubenode.network.plugins.module_utils._resolver import owner as resolver_owner
     from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import PATH
     from ansible_collections.kubenode.network.plugins.module_utils._state import owned, render
@@ -49,13 +55,19 @@ def network_state(params: dict[str, t.Any], root: str = "/") -> dict[str, t.Any]
     tables = entries.pop("tables")
     owners: dict[str, list[str]] = {}
     for (kind, identity), record in records.items():
+        if kind in _NOTES:
+            continue
         known = kind in ("link", "address", "route", "rule")
-        text = object_text(kind, record.value if known else identity, state.tables)
+        if kind == "setting":
+            text = f"interface {identity[0]} {identity[1]} {record.value}"
+        else:
+            text = object_text(kind, record.value if known else identity, state.tables)
         text += "" if record.made else " (was there before)"
         for owner in record.owners or ("",):
             owners.setdefault(owner, []).append(text)
     return {
         "running": render.document(entries),
+        "config": config(records, state, root),
         "owners": {name: sorted(owners[name]) for name in sorted(owners)},
         "tables": tables,
         "summary": summary(state, records),

@@ -146,16 +146,27 @@ def execute(
 
 def _clear_way(options: Options, root: str) -> list[str]:
     """Undo what dead transactions left; raise for one that is open and is not the one to join."""
-    if not os.path.isdir(records.path_of("transactions", root)) and not options.confirm.checkpoint:
+    # Without an import: this is on the way of every run.
+    if not options.confirm.checkpoint and not _has_transaction(root, "open", "rolling-back"):
         return []
     from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import standing
 
     return standing.clear_way(options.confirm.checkpoint, root)
 
 
+def _has_transaction(root: str, *names: str) -> bool:
+    """Whether a transaction of the node has a file of one of these names."""
+    folder = records.path_of("transactions", root)
+    try:
+        found = os.listdir(folder)
+    except OSError:
+        return False
+    return any(os.path.exists(f"{folder}/{one}/{name}") for one in found for name in names)
+
+
 def _once_more(about: About, options: Options, check_mode: bool) -> dict[str, t.Any] | None:
     """The answer of a run that was executed here before and whose answer was lost; None for any other."""
-    if check_mode or not about.run or not os.path.isdir(records.path_of("transactions")):
+    if check_mode or not about.run.isalnum() or not _has_transaction("/", f"run-{about.run}"):
         return None
     from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import standing
 

@@ -1,0 +1,213 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The text of a ConfigMap's key and what we noted of it: the part between a Corefile's edits and an API server. Pure.
+
+Two annotations go with a ConfigMap: the records of our entries (per key), and the SHA-256 of the text that we wrote
+last. By the latter an edit of somebody else is told; where the records say that an entry of ours is there and it is
+not, that somebody wrote over it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import typing as t
+
+from ansible_collections.kubenode.network.plugins.module_utils._corefile import entries, wanted
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import Document, parse
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.findings import ERROR, Finding, Target
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.lint import lint
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.load import ANY_FILES, Files
+from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Object
+from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
+
+RECORDS = "kubenode.network/corefile-entries"
+WRITTEN = "kubenode.network/corefile-sha256"
+
+
+class Wanted(t.NamedTuple):
+    """What a run wants of a text."""
+
+    options: t.Mapping[str, t.Any] = {}
+    """Of ``_corefile.wanted.edit``."""
+    owner: str = ""
+    purge: str = "own"
+    restore: str | None = None
+    """A text that was kept as a revision, in place of edits."""
+    reset: bool = False
+    """Take back all recorded entries of the owner, in place of edits."""
+    target: Target = Target()
+
+
+class Texts(t.NamedTuple):
+    """A text as it is and as it shall be."""
+
+    before: str
+    after: str
+    records: str
+    """The records as they shall be, for the annotation; empty: there are none."""
+    known: str
+    """The records as they were."""
+    changes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    """What lint says of the text as it shall be."""
+
+
+def edit_text(text: str, records: str, wish: Wanted, around: Files = ANY_FILES) -> Texts:
+    """What becomes of a text. Raises KubeError, with ``findings``, for a text that must not be written."""
+    try:
+        known = entries.parse_records(records)
+        document = parse(text)
+        changes: tuple[str, ...] = ("restored the revision",)
+        stays: tuple[str, ...] = ()
+        if wish.restore is not None:
+            kept = [record for record in known if _holds(wish.restore, record)]
+            after = parse(wish.restore)
+        elif wish.reset:
+            outcome = entries.reset(document, known, wish.owner or None)
+            after, kept, changes, stays = outcome.document, list(outcome.records), outcome.changes, outcome.kept
+        else:
+            outcome = wanted.edit(document, wish.options, known, wish.owner, wish.purge)
+            after, kept, changes, stays = outcome.document, list(outcome.records), outcome.changes, outcome.kept
+        # The server runs what it has: a plugin of the present text is no unknown one, whatever its release has.
+        there = frozenset(one.name for block in document.blocks for one in block.directives)
+        target = wish.target._replace(known_plugins=wish.target.known_plugins | there)
+        found = lint(after, target, around)
+        already = {(one.kind, one.message) for one in _errors(document, target, around)}
+    except CorefileError as error:
+        raise KubeError(f"Corefile: {error}") from error
+    if str(after) == text:
+        changes = ()
+    errors = [one for one in found if one.level == ERROR]
+    if changes and errors:
+        old = " (it says so of the present text as well)" if all((e.kind, e.message) in already for e in errors) else ""
+        raise KubeError(
+            f"the edited Corefile would be refused{old}: {'; '.join(map(str, errors))}",
+            findings=[one._asdict() for one in found],
+        )
+    warnings = [*stays, *(str(one) for one in found if one.level != ERROR)]
+    noted = entries.dump_records(kept) if kept else ""
+    return Texts(text, str(after), noted, records, changes, tuple(warnings), tuple(found))
+
+
+def _errors(document: Document, target: Target, around: Files) -> list[Finding]:
+    return [one for one in lint(document, target, around) if one.level == ERROR]
+
+
+def _holds(text: str, record: entries.Record) -> bool:
+    """Whether an entry of ours is in a text as we wrote it."""
+    from ansible_collections.kubenode.network.plugins.module_utils._corefile import slots
+
+    try:
+        return slots.read(parse(text), record.slot) == record.value
+    except CorefileError:
+        return False
+
+
+def text_of(held: Object, key: str, what: str) -> str:
+    """The text of a key. Raises KubeError, naming those there are, where there is none of that name."""
+    data = held.get("data") or {}
+    if key not in data:
+        keys = ", ".join(sorted(data)) or "none"
+        binary = " (it is among its binaryData)" if key in (held.get("binaryData") or {}) else ""
+        raise KubeError(f"{what} has no key {key}{binary}: its keys are {keys}; name one with key")
+    return str(data[key])
+
+
+def records_of(held: Object, key: str) -> str:
+    """The records of a key's entries."""
+    return str(_annotation(held, RECORDS).get(key, ""))
+
+
+def write_into(held: Object, key: str, texts: Texts) -> Object:
+    """The ConfigMap with the new text and what is noted of it."""
+    if texts.after == texts.before and texts.records == records_of(held, key):
+        return held
+    held["data"][key] = texts.after
+    _note(held, RECORDS, key, texts.records)
+    _note(held, WRITTEN, key, sha256(texts.after) if texts.records else "")
+    return held
+
+
+def strangers(held: Object, key: str) -> list[str]:
+    """What others did to the text since we wrote it, where that can be told; a sentence each."""
+    written = _annotation(held, WRITTEN).get(key)
+    text = str((held.get("data") or {}).get(key, ""))
+    if not written or written == sha256(text):
+        return []
+    who = _writer(held, key)
+    lost = []
+    try:
+        lost = [
+            entries.describe(record.slot) for record in entries.parse_records(records_of(held, key))
+            if record.value is not None and not _holds(text, record)
+        ]  # fmt: skip
+    except CorefileError:
+        pass
+    if not lost:
+        return [f"key {key} was edited{who} since our last write"]
+    said = (
+        f"key {key} was written over{who} since our last write, and our {', '.join(lost)} went with it: that writer "
+        "sends no resourceVersion, or put back a text of its own"
+    )
+    return [said]
+
+
+def _writer(held: Object, key: str) -> str:
+    """The field manager that wrote the key last, and when."""
+    found = []
+    for field in held["metadata"].get("managedFields") or ():
+        keys = (field.get("fieldsV1") or {}).get("f:data") or {}
+        if f"f:{key}" in keys and field.get("manager") != "kubenode.network":
+            found.append(field)
+    if not found:
+        return ""
+    last = max(found, key=lambda field: field.get("time") or "")
+    return f" by {last.get('manager')} at {last.get('time')}"
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _annotation(held: Object, name: str) -> dict[str, str]:
+    text = (held["metadata"].get("annotations") or {}).get(name, "")
+    try:
+        value = json.loads(text) if text else {}
+    except ValueError:
+        raise KubeError(
+            f"annotation {name} of ConfigMap {held['metadata'].get('name')} is no JSON: somebody changed it; remove "
+            "it, and what we added is nobody's and stays"
+        ) from None
+    return value if isinstance(value, dict) else {}
+
+
+def _note(held: Object, name: str, key: str, text: str) -> None:
+    annotations = held["metadata"].setdefault("annotations", {})
+    notes = _annotation(held, name)
+    notes.pop(key, None)
+    if text:
+        notes[key] = text
+    if notes:
+        annotations[name] = json.dumps(notes, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    else:
+        annotations.pop(name, None)
+
+
+def difference(before: str, after: str, name: str) -> dict[str, str]:
+    """A unified diff for ``--diff``."""
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True),
+        after.splitlines(keepends=True),
+        f"before: {name}",
+        f"after: {name}",
+    )
+    return {
+        "prepared": "".join(
+            line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+        )
+    }

@@ -1,0 +1,326 @@
+#!/usr/bin/python
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: coredns_corefile
+
+short_description: Edit the Corefile of the cluster's DNS by meaning, and prove that every CoreDNS has loaded it
+
+version_added: 0.1.0
+
+description:
+  - Adds and changes stub domains, hosts entries, forwards, caches, logs, whole server blocks and snippets. Comments,
+    order and layout of everything else stay byte for byte.
+  - What is added is recorded in an annotation of the ConfigMap, per O(owner). What an owner no longer declares goes,
+    and what stood there before comes back; an entry that somebody else made alike is never taken over, nor one that
+    somebody edited since.
+  - A text that CoreDNS would refuse is never written. The error names the line.
+  - Nothing of anybody's edit is lost. The ConfigMap is written with the version that was read, and the edit is made
+    again on what somebody else wrote meanwhile. The text that is replaced is kept as a revision in the ConfigMap
+    C(NAME-kubenode-revisions), the last ten.
+  - Then it waits until every pod, by uid and start of its container, has loaded this very text. Where one refuses it or
+    crashes, or a name of O(test_names) no longer resolves, the old text is put back.
+extends_documentation_fragment:
+  - kubenode.network._auth
+  - kubenode.network._attributes.cluster
+
+options:
+  name:
+    description:
+      - Name of the ConfigMap. Found by the way of a query through the cluster's objects unless told, as
+        M(kubenode.network.cluster_dns_info) tells it.
+    type: str
+  namespace:
+    description:
+      - Namespace of O(name) or O(service), C(kube-system) unless told.
+    type: str
+  key:
+    description:
+      - Key of the ConfigMap; found unless told, and V(Corefile) with O(name).
+    type: str
+  service:
+    description:
+      - The cluster's DNS Service, where it cannot be found or there are several.
+    type: str
+  path:
+    description:
+      - A Corefile on the machine where the module runs, in place of a ConfigMap. The records of entries stand beside it
+        in C(PATH.kubenode.json). Nothing is proved.
+    type: path
+  owner:
+    description:
+      - Who declares these entries. Entries of other owners are left alone.
+    type: str
+    default: ""
+  purge:
+    description:
+      - V(own) takes away what this owner declared earlier and no longer does, V(none) leaves it.
+    type: str
+    choices: [own, none]
+    default: own
+  state:
+    description:
+      - V(absent) takes back every entry of the owner that nobody has edited since, of all owners with an empty
+        O(owner).
+    type: str
+    choices: [present, absent]
+    default: present
+  restore:
+    description:
+      - Number of a revision to go back to, as the error about one that is not kept lists them. Nothing else is edited
+        then.
+    type: int
+  stub_domains:
+    description:
+      - Zones that other servers answer for. Each gets a server block of its own with a forward to them.
+      - Keys are C(zone), C(servers) (addresses), and if wanted C(port) (53), C(options) (of plugin forward), C(cache)
+        (seconds, 30; 0 for none), C(errors) (true), C(log) (false), C(bind) (addresses).
+    type: list
+    elements: dict
+  hosts:
+    description:
+      - Names with fixed addresses, served by plugin hosts, which passes all others on.
+      - Keys are C(address), C(names) and C(server) (the server block, V(.) unless told).
+    type: list
+    elements: dict
+  forward:
+    description:
+      - Where a server block sends what it does not know itself.
+      - Keys are C(server), C(zone), C(servers) and C(options) of plugin forward.
+    type: list
+    elements: dict
+  cache:
+    description:
+      - Plugin cache of a server block. Keys are C(server), C(enabled), C(ttl) (seconds), C(zones), C(options).
+    type: list
+    elements: dict
+  log:
+    description:
+      - Plugin log of a server block. Keys are C(server), C(enabled), C(zones), C(classes).
+    type: list
+    elements: dict
+  errors:
+    description:
+      - Plugin errors of a server block. Keys are C(server), C(enabled), C(options).
+    type: list
+    elements: dict
+  servers:
+    description:
+      - Whole server blocks, or plugins of one that is there. Keys are C(zones) and C(plugins), each the text of one
+        plugin as it stands in a Corefile, over several lines if need be.
+    type: list
+    elements: dict
+  snippets:
+    description:
+      - Snippets for C(import). Keys are C(name) and C(plugins).
+    type: list
+    elements: dict
+  known_plugins:
+    description:
+      - Plugins that a custom build of CoreDNS has beyond those of its release. Those of the present text are known.
+    type: list
+    elements: str
+    default: []
+  coredns_version:
+    description:
+      - Version of CoreDNS, as V(1.11.3), for what its release does not know yet. Plugins of every release pass unless
+        told.
+    type: str
+    default: ""
+  on_owner:
+    description:
+      - What to do where something puts its own text back after every edit (k3s, Helm, Argo CD, an operator ...).
+        V(fail)
+        tells its own way, V(force) edits all the same.
+    type: str
+    choices: [fail, force]
+    default: fail
+  wait:
+    description:
+      - Whether to wait until every pod has loaded the text, and to put the old one back otherwise.
+    type: bool
+    default: true
+  wait_timeout:
+    description:
+      - Seconds to wait. A kubelet brings a changed ConfigMap within a minute or two, then plugin reload has its
+        interval.
+    type: int
+    default: 180
+  test_names:
+    description:
+      - Names that must go on resolving. One that resolved before the change and does not after it puts the old text
+        back.
+    type: list
+    elements: str
+    default: []
+  test_from:
+    description:
+      - From where O(test_names) are asked. V(here) asks each pod at its address, over UDP and TCP; V(port_forward) over
+        TCP through the API server; V(auto) the first of these that gets an answer.
+    type: str
+    choices: [auto, here, port_forward]
+    default: auto
+
+author:
+  - The kubenode.network contributors (@kubenode)
+"""
+
+EXAMPLES = r"""
+- name: Stub domains and hosts entries of the site
+  kubenode.network.coredns_corefile:
+    owner: site
+    stub_domains:
+      - zone: corp.example.com
+        servers: [10.0.0.53, 10.0.0.54]
+        options:
+          max_fails: 3
+    hosts:
+      - address: 10.0.0.80
+        names: [registry.example.com]
+    test_names:
+      - kubernetes.default.svc.cluster.local
+    test_from: port_forward
+  delegate_to: localhost
+
+- name: Where else queries go, what is kept and what is logged
+  kubenode.network.coredns_corefile:
+    owner: tuning
+    purge: none
+    forward:
+      - server: .
+        servers: [192.0.2.53]
+    cache:
+      - server: .
+        ttl: 60
+    log:
+      - server: .
+        enabled: true
+    errors:
+      - server: .
+        enabled: true
+    known_plugins: [unbound]
+    coredns_version: 1.11.3
+    wait_timeout: 300
+
+- name: A server block and a snippet in Corefile's own words, in another cluster's ConfigMap
+  kubenode.network.coredns_corefile:
+    name: dns-custom
+    namespace: dns
+    key: Corefile
+    owner: lab
+    on_owner: force
+    wait: false
+    snippets:
+      - name: quiet
+        plugins: [errors]
+    servers:
+      - zones: ["lab.example.com:53"]
+        plugins:
+          - import quiet
+          - |-
+            template IN A {
+              answer "{{ '{{ .Name }}' }} 60 IN A 192.0.2.7"
+            }
+
+- name: Of two DNS servers of a cluster, the one that this Service leads to
+  kubenode.network.coredns_corefile:
+    service: rke2-coredns-rke2-coredns
+    owner: site
+    log:
+      - server: .
+        enabled: false
+
+- name: Back to a text that was replaced
+  kubenode.network.coredns_corefile:
+    restore: 7
+
+- name: Take everything back that this collection added
+  kubenode.network.coredns_corefile:
+    state: absent
+
+- name: A CoreDNS without a cluster
+  kubenode.network.coredns_corefile:
+    path: /etc/coredns/Corefile
+    owner: site
+    stub_domains:
+      - zone: corp.example.com
+        servers: [10.0.0.53]
+"""
+
+RETURN = r"""
+changes:
+  description: What was changed, a sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["added server block corp.example.com"]
+config_map:
+  description: Where the text is.
+  returned: with a ConfigMap
+  type: dict
+  sample: {"namespace": "kube-system", "name": "coredns", "key": "Corefile"}
+resource_version:
+  description: Version of the ConfigMap after the run.
+  returned: with a ConfigMap
+  type: str
+sha256:
+  description: SHA-256 of the text.
+  returned: success
+  type: str
+attempts:
+  description: Writes that were tried, more than one where others wrote meanwhile.
+  returned: with a ConfigMap
+  type: int
+findings:
+  description: What lint says of the text, with line, level (V(error), V(warning)), message and kind.
+  returned: success, and where it refuses the text
+  type: list
+  elements: dict
+evidence:
+  description: What each pod was seen to run, by uid and start of its container, and where that was read.
+  returned: O(wait=true) outside check mode
+  type: list
+  elements: dict
+tests:
+  description: The answers to O(test_names), with the place they were asked from.
+  returned: with O(test_names), outside check mode
+  type: list
+  elements: dict
+owner:
+  description: What would undo the edit, and its own way.
+  returned: failure, where there is one
+  type: dict
+rolled_back:
+  description: Whether the old text was put back.
+  returned: failure after a write
+  type: bool
+requests:
+  description: Requests to the API server.
+  returned: with a ConfigMap
+  type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.kubenode.network.plugins.module_utils._kube.module import COREFILE_OPTIONS, run_corefile
+
+
+def main() -> None:
+    """Entry point of the module."""
+    edits = ("stub_domains", "hosts", "forward", "cache", "log", "errors", "servers", "snippets")
+    run_corefile(
+        AnsibleModule(
+            argument_spec=COREFILE_OPTIONS,
+            mutually_exclusive=[("path", "name"), ("path", "service"), ("name", "service"), ("path", "restore")]
+            + [("restore", option) for option in edits],
+            supports_check_mode=True,
+        ),
+        edits,
+    )
+
+
+if __name__ == "__main__":
+    main()
