@@ -264,8 +264,8 @@ def _ask(
     if BOTH in manager:
         raise StateError(
             f"{', '.join(sorted(wanted or previous))}: {manager} both claim it, and each would undo what the other "
-            "does: expected one manager. Take the NIC out of the hands of one of them (nmcli device set NIC managed no, or "
-            "Unmanaged=yes in its .network file)"
+            "does: expected one manager. Take the NIC out of the hands of one of them (nmcli device set NIC managed "
+            "no, or Unmanaged=yes in its .network file)"
         )
     # netplan is named with its renderer.
     backend = import_module(f"{_ROOM}.{_BACKENDS[manager.partition(' ')[0]]}")
