@@ -149,9 +149,9 @@ def _nic(
 def _left_as_it_is(touched: t.Iterable[str], name: str, state: State) -> bool:
     """Whether NetworkManager needs only read the profile, while we change the kernel.
 
-    Applied again, by every version tried, a profile has all IPv6 addresses taken off the NIC and put on again, with
-    everybody's IPv6 routes, also for a change of IPv4 (1.42.4: disable_ipv6 is switched on and off). For routes and
-    rules that is never worth it; for addresses where there is IPv6. It finds what we made when it starts the next time.
+    A profile that is applied again has all IPv6 addresses taken off the NIC and put on again, with everybody's IPv6
+    routes, also for a change of IPv4 (1.42.4; seen with `ip monitor`). For routes and rules that is never worth it, for
+    addresses not where there is IPv6. It finds what we made when it starts the next time.
     """
     six = any(one.interface == name and one.family == AF_INET6 and one.scope == 0 for one in state.addresses.values())
     pattern = _ROUTING_OR_ADDRESS if six else _ROUTING
