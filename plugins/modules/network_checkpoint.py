@@ -68,8 +68,8 @@ extends_documentation_fragment:
   - kubenode.network._attributes.checkpoint
 
 seealso:
-  - ref: ansible_collections.kubenode.network.docsite.guide_checkpoint
-    description: Checkpoints, and what stands where on the node.
+  - module: kubenode.network.network_state
+    description: A whole worker in one change, which needs no checkpoint.
 
 author:
   - The kubenode.network contributors (@kubenode)

@@ -71,6 +71,6 @@ def second(worker: str) -> dict[str, Any]:
                     {"ip_to": "10.77.0.0/16", "priority": 201, "route_table": 200},
                 ]
             },
-            "dns_resolver": {"config": {"server": ["10.100.0.54", "10.100.0.53"]}},
+            "dns_resolver": {"config": {"server": ["10.100.0.54", "10.100.0.53"], "search": []}},
         },
     }

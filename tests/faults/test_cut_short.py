@@ -8,8 +8,7 @@ from __future__ import annotations
 import collections
 import itertools
 import random
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,12 +16,10 @@ from . import injuries, states
 from .fleet import ROLLBACK_TIMEOUT, Fleet, Running, difference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .conftest import FleetMaker
 
 # Workers that are changed at the same time, and how often.
-ORDINARY = (10, 2)
+ORDINARY = (5, 2)
 WHOLE = (12, 17)
 
 STATES = {"first": states.first, "second": states.second}
@@ -34,45 +31,43 @@ class Round:
     def __init__(self, fleet: Fleet, wanted: dict[str, str], kinds: dict[str, str], draw: random.Random) -> None:
         self.fleet = fleet
         self.kinds = kinds
+        self._draw = draw
         # Each thread its own.
         self._draws = {worker: random.Random(draw.random()) for worker in kinds}
-        changes = {worker: self._change(worker, STATES[wanted[worker]]) for worker in kinds}
-        self._doomed = {worker: kind == injuries.CONTROLLER_KILLED for worker, kind in kinds.items()}
-        self._plays: dict[bool, Running] = {}
-        for doomed in (False, True):
-            some = {worker: change for worker, change in changes.items() if self._doomed[worker] == doomed}
-            if some:
-                self._plays[doomed] = fleet.play(some)
-        self._draw = draw
+        self._plays: dict[str, Running] = {}
+        # What happens to the controller happens to all of its workers: those have one of their own.
+        for group in ("", injuries.CONTROLLER_KILLED, injuries.COMMIT_RACES):
+            changes = {
+                worker: {**STATES[wanted[worker]](worker), "rollback_timeout": ROLLBACK_TIMEOUT}
+                for worker in self._of(group)
+            }
+            if changes:
+                self._plays[group] = fleet.play(changes)
 
-    def _change(self, worker: str, state: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-        change = {**state(worker), "confirm": "controller", "rollback_timeout": ROLLBACK_TIMEOUT}
-        if self.kinds[worker] == injuries.COMMIT_RACES:
-            change["probes"] = injuries.racing(self._draws[worker])
-        return change
+    def _of(self, group: str) -> list[str]:
+        special = (injuries.CONTROLLER_KILLED, injuries.COMMIT_RACES)
+        return [worker for worker, kind in self.kinds.items() if (kind if kind in special else "") == group]
 
     def happen(self) -> None:
-        """Let it happen; until the controller has ended, by itself or not."""
+        """Let it happen."""
         happening = [
             self.fleet.pool.submit(injuries.INJURIES[kind], self.fleet, worker, self._draws[worker])
             for worker, kind in self.kinds.items()
         ]
-        if True in self._plays:
-            victims = [worker for worker, doomed in self._doomed.items() if doomed]
-            while not any(self.fleet.pythons(worker) for worker in victims):
-                assert self._plays[True].process.poll() is None, self._plays[True].output()
-                time.sleep(0.02)
-            time.sleep(injuries.span(self._draw))
-            self._plays[True].kill()
+        for group, injure in (
+            (injuries.CONTROLLER_KILLED, injuries.kill_controller),
+            (injuries.COMMIT_RACES, injuries.delay_commit),
+        ):
+            if group in self._plays:
+                draw = random.Random(self._draw.random())
+                happening.append(self.fleet.pool.submit(injure, self.fleet, self._plays[group], self._of(group), draw))
         for one in happening:
             one.result()
 
-    def results(self) -> dict[str, dict[str, Any]]:
+    def results(self) -> dict[str, dict[str, object]]:
         """What Ansible said of each worker, as far as it could."""
-        if False not in self._plays:
-            return {}
-        done = self._plays[False].wait()
-        return {line["host"]: {**line["result"], "outcome": line["outcome"]} for line in done.lines}
+        done = [play.wait() for group, play in self._plays.items() if group != injuries.CONTROLLER_KILLED]
+        return {line["host"]: {**line["result"], "outcome": line["outcome"]} for play in done for line in play.lines}
 
 
 def test_a_change_that_is_cut_short_leaves_the_old_state_or_the_new_one(
@@ -81,11 +76,10 @@ def test_a_change_that_is_cut_short_leaves_the_old_state_or_the_new_one(
     workers, rounds = WHOLE if full else ORDINARY
     draw = random.Random(seed)
     fleet = new_fleet(workers)
-    looks = {}
-    for name in ("second", "first"):
-        fleet.applied({worker: STATES[name](worker) for worker in fleet.workers})
-        (looks[name],) = set(fleet.each(fleet.look).values())
-    now = dict.fromkeys(fleet.workers, "first")
+    now = dict(zip(fleet.workers, itertools.cycle(STATES)))
+    fleet.applied({worker: STATES[name](worker) for worker, name in now.items()})
+    looks = {name: fleet.look(worker) for worker, name in list(now.items())[:2]}
+    assert all(look == looks[now[worker]] for worker, look in fleet.each(fleet.look).items())
     counts: collections.Counter[tuple[str, str]] = collections.Counter()
     latest = 0.0
     kinds = itertools.cycle(injuries.INJURIES)
@@ -98,18 +92,26 @@ def test_a_change_that_is_cut_short_leaves_the_old_state_or_the_new_one(
         latest = max(latest, fleet.wait_until_settled(fleet.workers))
         found = fleet.each(fleet.look)
         reached = fleet.each(fleet.reaches)
+        wrong = []
         for worker, kind in round_.kinds.items():
             told = results.get(worker, {})
-            where = f"round {number}, {worker}, {kind}; Ansible: {told}; {fleet.transactions(worker)}"
-            state = next((name for name, look in looks.items() if look == found[worker]), None)
-            assert state, f"{where}: in between\n{difference(looks, found[worker])}"
-            assert reached[worker], f"{where}: not reached"
-            if told.get("outcome") == "ok" and kind != injuries.NODE_RESTARTED:
-                assert state == wanted[worker], f"{where}: told kept, but it was not"
-            if told.get("rolled_back"):
-                assert state == now[worker], f"{where}: told taken back, but it was not"
+            state = next((name for name, look in looks.items() if look == found[worker]), "")
+            problems = []
+            if not state:
+                problems.append(f"in between: {difference(looks, found[worker])}")
+            if not reached[worker]:
+                problems.append("not reached")
+            if told.get("outcome") == "ok" and kind != injuries.NODE_RESTARTED and state != wanted[worker]:
+                problems.append("told kept, but it was not")
+            if told.get("rolled_back") and state != now[worker]:
+                problems.append("told taken back, but it was not")
+            if problems:
+                said = {key: told.get(key) for key in ("outcome", "msg", "rolled_back", "confirmed_by")}
+                where = f"round {number}, {worker}, {kind}, from {now[worker]} to {wanted[worker]}"
+                wrong.append("\n".join([f"{where}; {fleet.transactions(worker)}; Ansible: {said}", *problems]))
             counts[kind, "new" if state == wanted[worker] else "old"] += 1
             now[worker] = state
+        assert not wrong, "\n\n".join(wrong)
     # What is left of all this is in nobody's way.
     fleet.applied({worker: states.first(worker) for worker in fleet.workers})
     assert set(fleet.each(fleet.look).values()) == {looks["first"]}

@@ -63,10 +63,12 @@ def test_no_packet_is_lost_through_an_untouched_nic(new_fleet: FleetMaker, capsy
     ):
         result = fleet.applied({"w1": change}).only("w1")
         assert result["changed"] is changed
-    failing = {**with_more_on_data("w1"), "probes": [{"type": "command", "argv": ["/bin/false"], "timeout": 1}]}
-    failing["rollback_timeout"] = 8
+    # Passes before the change, not after it.
+    script = "! ip -4 address show dev ens224 | grep -F 10.100.9."
+    probe = {"type": "command", "argv": ["/bin/sh", "-c", script], "timeout": 1}
+    failing = {**with_more_on_data("w1"), "probes": [probe], "rollback_timeout": 8}
     result = fleet.play({"w1": failing}).wait().only("w1")
-    assert result["rolled_back"], result
+    assert result.get("rolled_back"), result.get("msg")
     assert fleet.look("w1") == before
     lost, sent = stream.lost()
     with capsys.disabled():
