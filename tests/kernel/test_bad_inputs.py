@@ -12,6 +12,7 @@ import typing as t
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import checkpoints
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
 from ansible_collections.kubenode.network.plugins.module_utils._state.run import execute, options_of
@@ -54,6 +55,9 @@ def refusal(bad: Bad, root: pathlib.Path, check_mode: bool) -> str:
         return "; ".join(result.error_messages)
     params = result.validated_parameters
     try:
+        if bad.module == "network_checkpoint":
+            checkpoints.run(params, check_mode, str(root))
+            return ""
         options = options_of(params)
         execute(desired_from_options(params, bad.module), options, check_mode, str(root))
     except StateError as error:

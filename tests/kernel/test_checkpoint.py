@@ -53,6 +53,8 @@ class Node:
         params = self.params(**params)
         if module != "static_routes":
             params["desired_state"] = {"routes": {"config": params.pop("routes")}}
+            if "interfaces" in params:
+                params["desired_state"]["interfaces"] = params.pop("interfaces")
         text = json.dumps(params)
         argv = [sys.executable, "-c", _PROGRAM, text, str(self.root), module]
         pipe = subprocess.PIPE
@@ -296,6 +298,25 @@ def test_the_clock_does_not_matter(node: Node) -> None:
     assert subprocess.run(["sh", one.file("undo.sh"), "watchdog"], check=False).returncode == 1
     assert one.state() == store.OPEN
     node.checkpoint("rollback", id=one.id)
+
+
+def test_the_default_route_comes_back_with_the_address_that_it_needs(node: Node) -> None:
+    """On the way back the new address takes the old one along, which stands behind it, and all routes of the NIC."""
+    node.netns.ip("route", "add", "default", "via", "10.100.0.1", "dev", "ens224", "proto", "boot")
+    before = node.netns.routes("-4", "main")
+    only = {"name": "ens224", "ipv4": {"enabled": True, "addresses": [{"ip": "10.100.0.77", "prefix_length": 24}]}}
+    first = node.answer(
+        "network_state", confirm="controller", probes=[], routes=[], allow_default_override=True, addresses_exact=True,
+        interfaces=[only],
+    )  # fmt: skip
+    one = node.wait(store.OPEN)
+    deadline = time.monotonic() + 10
+    while one.step("01")["outcome"] is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert "error" not in one.step("01")["outcome"], first
+    node.checkpoint("rollback", id=one.id)
+    assert node.netns.routes("-4", "main") == before
 
 
 # --- restart of the node ----------------------------------------------------------------------------------------------

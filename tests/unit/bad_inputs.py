@@ -77,6 +77,10 @@ def path(*says: str, **options: t.Any) -> Bad:
     return Bad("route_get_info", {"paths": [{"destination": "10.200.0.1", **options}]}, says)
 
 
+def checkpoint(*says: str, **params: t.Any) -> Bad:
+    return Bad("network_checkpoint", params, says)
+
+
 def probe(*says: str, **options: t.Any) -> Bad:
     return node(*says, desired_state={}, probes=[options])
 
@@ -424,6 +428,20 @@ BAD_INPUTS: list[Bad] = [
             Bad(module, {option: [entry], "networkd_keep_foreign": "never"}, ("networkd_keep_foreign", "auto")),
         )
     ),
+    # --- checkpoints
+    checkpoint("value of state", state="open"),
+    checkpoint("id: found null, expected the id of the checkpoint to commit", state="commit"),
+    checkpoint("id: found \"7\", expected none with state: create", state="create", id="7"),
+    checkpoint("rollback_timeout: found 9, expected none with state: list", state="list", rollback_timeout=9),
+    checkpoint("rollback_timeout: found 4", "from 5 to 86400", state="create", rollback_timeout=4),
+    checkpoint("rollback_timeout: found 5", "all probes", state="create", rollback_timeout=5,
+               probes=[{"type": "gateway", "timeout": 5}]),
+    checkpoint("restore_files[0]: found \"etc/hosts\"", "absolute path", state="create", restore_files=["etc/hosts"]),
+    checkpoint("restore_files: found", "for state: create", state="rollback", id="7", restore_files=["/etc/hosts"]),
+    checkpoint("undo_commands[0]: found \" \"", "a line for the shell", state="create", undo_commands=[" "]),
+    checkpoint("probes[0].type: found \"ping\"", state="create", probes=[{"type": "ping"}]),
+    checkpoint("there is no transaction '7' on this node", state="extend", id="7"),
+    checkpoint("there is no transaction '../../etc' on this node", state="rollback", id="../../etc"),
     # --- how a change is kept
     *(
         bad

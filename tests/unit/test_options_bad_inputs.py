@@ -12,6 +12,7 @@ import typing as t
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import checkpoints
 from ansible_collections.kubenode.network.plugins.module_utils._state import (
     options_interfaces,
     options_kinds,
@@ -39,6 +40,8 @@ def refusal(bad: Bad) -> str:
     try:
         if "confirm" in ARGUMENT_SPECS[bad.module]:
             parse_confirm(result.validated_parameters)
+        if bad.module == "network_checkpoint":
+            checkpoints.run(result.validated_parameters, True, "/nowhere")
         plan_desired(NODE, desired_from_options(result.validated_parameters, bad.module))
     except StateError as error:
         return error.message
@@ -57,9 +60,11 @@ def test_parsing_never_changes_what_the_user_gave(bad: Bad) -> None:
     params = copy.deepcopy(bad.params)
     with_defaults = ArgumentSpecValidator(ARGUMENT_SPECS[bad.module]).validate(params)
     before = copy.deepcopy(with_defaults.validated_parameters)
-    if bad.module == "network_state_info":
-        return  # it declares nothing
+    if bad.module == "network_state_info" or (with_defaults.error_messages and bad.module == "network_checkpoint"):
+        return  # it declares nothing; its spec has said everything
     try:
+        if bad.module == "network_checkpoint":
+            checkpoints.run(with_defaults.validated_parameters, True, "/nowhere")
         desired_from_options(with_defaults.validated_parameters, bad.module)
     except StateError as error:
         assert error.message  # noqa: PT017
@@ -111,6 +116,7 @@ def test_every_option_of_every_module_has_a_wrong_input(module: str) -> None:
             *(options_probes.PROBE_KEYS - options_paths.PATH_KEYS),
         ],
         "network_state_info": [],
+        "network_checkpoint": [],
         "route_get_info": [*options_paths.PATH_KEYS, *options_paths.EXPECT_KEYS],
     }
     assert {*ARGUMENT_SPECS[module], *inside[module]} - refused_options(module) == set()

@@ -126,7 +126,9 @@ class _Kernel:
         flushing = any(_flushes(change) for change in backwards)
         if flushing:
             made = [change.before for change in backwards if change.kind == "address" and change.before is not None]
-            text = "".join(f"{one.interface} {_shown(one)}\n" for one in made)
+            # As `ip -o address show` has it in its fourth column.
+            shown = [f"{one.address}" if one.peer else f"{one.address}/{one.prefix_length}" for one in made]
+            text = "".join(f"{one.interface} {words}\n" for one, words in zip(made, shown))
             step.files["made-addresses"] = text.encode("utf-8", "surrogateescape")
             step.call("others_saved")
         run: list[str] = []
@@ -146,6 +148,11 @@ class _Kernel:
         if run:
             self._batch(run)
         if flushing:
+            # One that was put back behind ours went with it; the routes of others need it.
+            again = [line for change in backwards if change.kind == "address" and change.after is not None
+                     for line in self._made("address", change.after)]  # fmt: skip
+            if again:
+                self._batch(again)
             step.call("others_back")
         self._ensure(backwards)
 
@@ -372,11 +379,6 @@ def _drops(change: Change) -> bool:
 
 def _disables(change: Change) -> bool:
     return change.kind == "sysctl" and change.name.endswith(".disable_ipv6")
-
-
-def _shown(address: Address) -> str:
-    """As `ip -o address show` has it in its fourth column."""
-    return address.address if address.peer else f"{address.address}/{address.prefix_length}"
 
 
 def _network(address: Address) -> t.Any:

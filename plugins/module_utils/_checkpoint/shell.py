@@ -37,11 +37,14 @@ mode=${1:-now}
 # The node runs on when the shell that asked for this is gone.
 trap '' HUP PIPE
 
+# Started by systemd, what is printed is in its journal.
 say() {
-  printf '%s\n' "$*" >>messages
-} 2>/dev/null
+  printf '%s\n' "$*"
+  { printf '%s\n' "$*" >>messages; } 2>/dev/null
+}
 
 problem() {
+  printf '%s\n' "$*"
   { printf '%s\n' "$*" >>problems; } 2>/dev/null
   [ -e problems ] || failed=1
 }
@@ -237,7 +240,7 @@ others_saved() {
   rm -rf -- "$step/others"
   mkdir "$step/others" || return
   for family in 4 6; do
-    for protocol in $(ip -N -$family route show table all | sed -n 's/.* proto \([0-9]*\) .*/\1/p' | sort -u); do
+    for protocol in $(ip -N -d -$family route show table all | sed -n 's/.* proto \([0-9]*\).*/\1/p' | sort -u); do
       case $protocol in 2 | 9 | 157) continue ;; esac
       ip -$family route save table all proto "$protocol" >"$step/others/$family-$protocol.route"
     done
@@ -307,6 +310,7 @@ mv open rolling-back 2>/dev/null || {
   case $mode in boot | resume) [ -e rolling-back ] || exit 1 ;; *) exit 1 ;; esac
 }
 { read -r stat </proc/$$/stat && set -- ${stat##*) } && shift 19 && echo "$$ $1" >undoing; } 2>/dev/null
+echo "undoing $here"
 if [ "$mode" = watchdog ]; then
   say "No confirmation came within the time that was given."
 fi
@@ -347,5 +351,6 @@ fi
 sync
 [ "$failed" = 0 ] || echo "the disk is full, and there were problems" >&2
 mv rolling-back rolled-back
+echo "undone: $here"
 exit 0
 """

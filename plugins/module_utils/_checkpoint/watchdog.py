@@ -39,6 +39,7 @@ Before=shutdown.target
 
 [Service]
 Type=oneshot
+SyslogIdentifier=kubenode-network
 ExecStart=/bin/sh -c 'for undo in /var/lib/kubenode-network/transactions/*/undo.sh; do /bin/sh "$$undo" boot || :; done'
 
 [Install]
@@ -57,6 +58,7 @@ def arm(transaction: store.Transaction, seconds: int) -> None:
         run([
             "systemd-run", "--quiet", "--collect", f"--unit={unit}", f"--on-active={seconds}s",
             "--timer-property=AccuracySec=100ms", "--service-type=oneshot",
+            "--property=SyslogIdentifier=kubenode-network",
             f"--description=Undo the network change {transaction.id} unless it is confirmed",
             "/bin/sh", undo, "watchdog",
         ])  # fmt: skip
