@@ -23,9 +23,9 @@ from ansible_collections.kubenode.network.tests.labs import ROOT, Lab, Play
 
 # What a transaction may take longer than its rollback_timeout until the old state is back, in seconds.
 GRACE = 5.0
-# A connection that leads nowhere is given up after this many seconds, and a change is confirmed in twice the time.
-CONNECT_TIMEOUT = 4
-ROLLBACK_TIMEOUT = 12
+# A connection that leads nowhere is given up after this many seconds, and a change may take so long until it is kept.
+CONNECT_TIMEOUT = 3
+ROLLBACK_TIMEOUT = 10
 TRANSACTIONS = "var/lib/kubenode-network/transactions"
 OPEN = ("open", "rolling-back")
 
