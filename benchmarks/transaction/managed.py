@@ -188,7 +188,11 @@ def main() -> int:
         bench.up()
         return measure.report(claims(bench))
     finally:
-        bench.nodes("destroy", bench.prefix)
+        try:
+            bench.nodes("destroy", bench.prefix)
+        except subprocess.CalledProcessError:
+            # podman stumbles over a container that ends while it is being killed, and removes it the next time.
+            bench.nodes("destroy", bench.prefix)
         group.close()
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -161,14 +161,6 @@ warnings:
   type: list
   elements: str
   returned: when there are any
-runtime:
-  description: Whether the kernel's state was changed.
-  type: bool
-  returned: success
-persistent:
-  description: Whether configuration was changed that lasts beyond a reboot.
-  type: bool
-  returned: success
 confirmed_by:
   description: Who confirmed the change, V(controller), V(node) or V(none).
   type: str

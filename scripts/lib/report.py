@@ -109,8 +109,14 @@ class Report:
             step()
 
         with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
-            for future in [pool.submit(run, step) for step in steps]:
-                future.result()
+            futures = [pool.submit(run, step) for step in steps]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                self.stop()
+                raise
 
     def alone(self) -> None:
         """No part prints as it goes any more: those beside it do so from now on."""

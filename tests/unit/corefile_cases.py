@@ -83,9 +83,7 @@ REFUSED: dict[str, Case] = {
     "prometheus twice": _refused("plugin-twice", 3, _in("prometheus\nprometheus")),
     "ready twice": _refused("plugin-twice", 3, _in("ready\nready")),
     "kubernetes twice": _refused("plugin-twice", 6, _in(_KUBERNETES + "}\n" + _KUBERNETES + "}")),
-    "a block on the line behind its plugin": _refused(
-        "misplaced-brace", 3, _in("forward . 192.0.2.1\n{\nmax_fails 1\n}")
-    ),
+    "a block on the line behind its plugin": _refused("bad-argument", 3, _in("forward . 192.0.2.1\n{\nmax_fails 1\n}")),
     # What plugins refuse
     "any with an argument": _refused("bad-argument", 2, _in("any x")),
     "bind of nothing": _refused("bad-argument", 2, _in("bind\nwhoami")),
@@ -152,6 +150,10 @@ REFUSED: dict[str, Case] = {
     "reload in no time": _refused("bad-argument", 2, _in("reload often")),
     "reload with half a jitter": _refused("bad-argument", 2, _in("reload 10s 500ms")),
     "rewrite of no kind": _refused("bad-argument", 2, _in("rewrite names a.example b.example")),
+    "rewrite of nothing in its block": _refused("bad-argument", 2, _in("rewrite continue {\n}")),
+    "forward with a word behind an option": _refused(
+        "unknown-option", 3, _in("forward . 192.0.2.1 {\npolicy random always\n}")
+    ),
     "rewrite of half a class": _refused("bad-argument", 2, _in("rewrite class ANY")),
     "template of no class": _refused("bad-argument", 2, _in("template")),
     "template of a wrong class": _refused("bad-argument", 2, _in("template XX A")),
@@ -192,6 +194,8 @@ SWALLOWED: dict[str, Case] = {
     "health in two blocks": _swallowed("repeated-listener", 5, _in("health") + _in("health", "a.example:1053")),
     "ready in two blocks": _swallowed("repeated-listener", 5, _in("ready") + _in("ready", "a.example:1053")),
     "reload twice": _swallowed("plugin-twice", 3, _in("reload 5s\nreload 10s")),
+    "a word behind a plugin's brace": _swallowed("misplaced-brace", 4, _in("log {\nclass error\n} a.example")),
+    "any twice": _swallowed("plugin-twice", 3, _in("any\nany x")),
     "an empty block": _swallowed("empty-block", 1, ".:1053 {\n}\n"),
     "a pattern without files": _swallowed("import-unmatched", 2, _in("import none/*.conf\nwhoami")),
     "bind here and not there": _swallowed(
@@ -228,6 +232,7 @@ VALID: dict[str, str] = {
         "health_check 5s no_rec domain a.example\n"
         "max_concurrent 1000\nnext NXDOMAIN\nfailfast_all_unhealthy_upstreams\nfailover SERVFAIL REFUSED\n}"
     ),
+    "forward with options on one line": _in("forward . 192.0.2.1 {\nmax_fails 3 force_tcp\n}"),
     "forward twice": _in("forward a.example 192.0.2.1\nforward . 192.0.2.2"),
     "forward with an exception": _in("forward . 192.0.2.2 {\nexcept a.example\n}\nforward a.example 192.0.2.1"),
     "forward to another block": _in("forward . 127.0.0.1:1054") + _in("whoami", ".:1054"),

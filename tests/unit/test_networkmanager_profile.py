@@ -287,3 +287,10 @@ def test_servers_of_both_families() -> None:
     assert Keyfile(text).list_of("ipv6", "dns") == ("fd50:2::53",)
     assert "order of DNS servers" in result.warnings[0]
     assert edited(text, ours, NOTHING)[0] == PROFILE
+
+
+def test_a_family_without_any_address_left_is_off_and_nothing_is_noted() -> None:
+    wanted = Nic("eth2", removed=(("address", HAND_MADE),))
+    text = edited(PROFILE, NOTHING, wanted, replace=True)[0]
+    assert Keyfile(text).get("ipv4", "method") == "disabled"
+    assert "user" not in Keyfile(text).groups

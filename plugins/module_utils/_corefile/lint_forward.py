@@ -89,6 +89,8 @@ def _check_upstream(arg: str, stanza: Stanza, one: Server, target: Target, aroun
         if port and not (port.isdigit() and int(port) <= 65535):
             findings.error(stanza.token, "bad-argument", f"forward: {port!r} in {arg} is no port")
         _check_loop(arg, host, number, stanza, one, target, findings)
+    elif host in {".", ".."}:
+        findings.warning(stanza.token, "bad-upstream", f"forward: {arg} is read as a folder, and names no server")
     elif "/" in host:
         text = around.files.get(host)
         for server in parse_resolv_conf(text).servers if text is not None else ():

@@ -12,7 +12,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._corefile.finding
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.keys import is_address
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.lexer import Token
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.lint_servers import Server
-from ansible_collections.kubenode.network.plugins.module_utils._corefile.rules import RULES, Rule
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.rules import RULES, Rule, rewrite
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.stanza import Option, Stanza, stanzas
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.values import seconds
 
@@ -40,8 +40,7 @@ def check_plugin(name: str, words: t.Sequence[Token], target: Target, findings: 
     for index, stanza in enumerate(found):
         if stanza.token.text != name:
             message = f"{name}: {stanza.token.text!r} is out of place; a block opens on the line of its plugin"
-            findings.error(stanza.token, "misplaced-brace", message)
-            return
+            findings.warning(stanza.token, "misplaced-brace", message)
         if index and rule.once:
             message = f"{name} may stand once in a server block, and stands on line {found[0].token.line} too"
             findings.error(stanza.token, "plugin-twice", message)
@@ -49,14 +48,24 @@ def check_plugin(name: str, words: t.Sequence[Token], target: Target, findings: 
         if index and rule.first_only:
             message = f"{name} is read over: the one on line {found[0].token.line} counts"
             findings.warning(stanza.token, "plugin-twice", message)
+            return
         if complaint := rule.args(stanza.args):
             findings.error(stanza.token, "bad-argument", f"{name}: {complaint}")
         if rule.options is not None:
-            for option in stanza.options:
+            for option in _apart(rule, stanza.options):
                 _check_option(name, rule, option, target, findings)
         special = _SPECIAL.get(name)
         if special is not None:
             special(stanza, findings)
+
+
+def _apart(rule: Rule, options: t.Iterable[Option]) -> t.Iterator[Option]:
+    """Options that stand on one line, each for itself."""
+    for option in options:
+        while option.name in rule.single and len(option.args) > 1:
+            yield Option(option.token, option.args[:1])
+            option = Option(option.token._replace(text=option.args[1]), option.args[2:])
+        yield option
 
 
 def check_repeated(servers: t.Sequence[Server], findings: Findings) -> None:
@@ -163,9 +172,19 @@ def _check_kubernetes(stanza: Stanza, findings: Findings) -> None:
         findings.error(stanza.token, "bad-argument", "kubernetes needs a zone that is no reverse zone")
 
 
+def _check_rewrite(stanza: Stanza, findings: Findings) -> None:
+    words = list(stanza.args)
+    if len(words) < 2:
+        # The rule stands in the block, on however many lines.
+        words += [word for option in stanza.options for word in (option.name, *option.args)]
+    if complaint := rewrite(words):
+        findings.error(stanza.token, "bad-argument", f"rewrite: {complaint}")
+
+
 _SPECIAL: dict[str, t.Callable[[Stanza, Findings], None]] = {
     "cache": _check_cache,
     "forward": _check_forward,
     "hosts": _check_hosts,
     "kubernetes": _check_kubernetes,
+    "rewrite": _check_rewrite,
 }

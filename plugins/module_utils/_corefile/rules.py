@@ -42,6 +42,8 @@ class Rule(t.NamedTuple):
     """A second one in the same server block is refused."""
     first_only: bool = False
     """A second one in the same server block is read over."""
+    single: frozenset[str] = frozenset()
+    """Options that take one argument, so that what follows on their line is another option."""
 
 
 def _reload(args: t.Sequence[str]) -> str:
@@ -63,14 +65,14 @@ def _serve_stale(args: t.Sequence[str]) -> str:
     )(args)
 
 
-def _rewrite(args: t.Sequence[str]) -> str:
-    # Without a second word the rule stands in the block.
-    if len(args) < 2:
-        return ""
-    words = [arg.lower() for arg in args]
+def rewrite(rule: t.Sequence[str]) -> str:
+    """What is wrong with the words of a ``rewrite``, those in its block among them."""
+    words = [word.lower() for word in rule]
     if words and words[0] in {"continue", "stop"}:
         words = words[1:]
     kinds = ("name", "class", "type", "edns0", "ttl", "cname", "rcode")
+    if not words:
+        return "needs a rule"
     if words[0] not in kinds:
         return f"{words[0]!r} is none of {', '.join(kinds)}"
     if words[0] in {"class", "type"} and len(words) != 3:
@@ -86,14 +88,18 @@ def _loadbalance(args: t.Sequence[str]) -> str:
     return each(one_of("round_robin", "weighted"))(args)
 
 
+_FORWARD_SINGLE = """
+max_fails max_connect_attempts tls_servername expire max_age max_idle_conns read_timeout doh_method policy
+max_concurrent source_address
+"""
 _TTL = each(integer(0, 3600), more=True)
 _TIMEOUT = each(duration(1, 86400))
 
 RULES: dict[str, Rule] = {
-    "any": Rule(none),
+    "any": Rule(none, first_only=True),
     "autopath": Rule(some(), None),
     "bind": Rule(some(bindable), {"except": some(bindable)}),
-    "bufsize": Rule(each(integer(512, 4096), optional=1)),
+    "bufsize": Rule(each(integer(512, 4096), optional=1), first_only=True),
     "cache": Rule(
         _cache,
         {
@@ -108,8 +114,8 @@ RULES: dict[str, Rule] = {
         },
         once=True,
     ),
-    "chaos": Rule(anything),
-    "debug": Rule(anything, None),
+    "chaos": Rule(anything, first_only=True),
+    "debug": Rule(none, None),
     "dns64": Rule(
         each(word, optional=1), {"prefix": each(word, more=True), "translate_all": anything, "allow_ipv4": anything}
     ),
@@ -122,27 +128,28 @@ RULES: dict[str, Rule] = {
         each(word, upstream, rest=upstream),
         {
             "except": some(),
-            "max_fails": each(integer(0), more=True),
-            "max_connect_attempts": each(integer(0), more=True),
+            "max_fails": each(integer(0)),
+            "max_connect_attempts": each(integer(0)),
             "health_check": each(duration(0), more=True),
             "force_tcp": none,
             "prefer_udp": none,
             "tls": each(word, word, word, optional=3),
-            "tls_servername": each(word, more=True),
-            "expire": each(duration(0), more=True),
-            "max_age": each(duration(0), more=True),
-            "max_idle_conns": each(integer(0), more=True),
-            "read_timeout": each(duration(0, zero=False), more=True),
-            "doh_method": each(one_of("POST", "GET"), more=True),
-            "policy": each(one_of("random", "round_robin", "sequential"), more=True),
-            "max_concurrent": each(integer(0), more=True),
+            "tls_servername": each(word),
+            "expire": each(duration(0)),
+            "max_age": each(duration(0)),
+            "max_idle_conns": each(integer(0)),
+            "read_timeout": each(duration(0, zero=False)),
+            "doh_method": each(one_of("POST", "GET")),
+            "policy": each(one_of("random", "round_robin", "sequential")),
+            "max_concurrent": each(integer(0)),
             "next": some(rcode),
             "next_on_nodata": none,
             "failfast_all_unhealthy_upstreams": none,
             "failover": some(failover_rcode),
             "resolver": some(resolver),
-            "source_address": each(address, more=True),
+            "source_address": each(address),
         },
+        single=frozenset(_FORWARD_SINGLE.split()),
     ),
     "health": Rule(each(host_port, optional=1), {"lameduck": each(duration(None))}),
     "hosts": Rule(
@@ -187,14 +194,14 @@ RULES: dict[str, Rule] = {
     "log": Rule(anything, {"class": some(one_of("all", "success", "denial", "error"))}),
     "loop": Rule(none, once=True),
     "metadata": Rule(anything, once=True),
-    "minimal": Rule(none, None),
+    "minimal": Rule(none, None, first_only=True),
     "multisocket": Rule(each(integer(1, 1024), optional=1), once=True),
     "nsid": Rule(anything, None, once=True),
     "pprof": Rule(each(host_port, optional=1), {"block": each(integer(), optional=1)}, once=True),
     "prometheus": Rule(each(host_port, optional=1), {"runtime_metrics": none, "tls": each(word)}, once=True),
     "ready": Rule(each(host_port, optional=1), {"monitor": each(one_of("until-ready", "continuously"))}, once=True),
     "reload": Rule(_reload, None, first_only=True),
-    "rewrite": Rule(_rewrite, None),
+    "rewrite": Rule(anything, None),
     "root": Rule(each(word, more=True), None),
     "template": Rule(
         each(one_of("in", "ch", "cs", "hs", "none", "any", fold=True), word, more=True),
@@ -205,14 +212,15 @@ RULES: dict[str, Rule] = {
             "authority": some(),
             "var": each(word, word, more=True),
             "expr": some(),
-            "rcode": each(rcode, more=True),
+            "rcode": each(rcode),
             "ederror": each(integer(0, 65535), word, optional=1),
             "fallthrough": anything,
             "upstream": anything,
         },
+        single=frozenset({"rcode"}),
     ),
     "timeouts": Rule(none, {"read": _TIMEOUT, "write": _TIMEOUT, "idle": _TIMEOUT, "maxtcpqueries": each(integer(-1))}),
     "view": Rule(each(word), {"expr": some()}, once=True),
-    "whoami": Rule(none, None),
+    "whoami": Rule(none, first_only=True),
 }
 """By the plugin's name."""

@@ -316,11 +316,20 @@ class _Editor:
         if has and target in _NO_ADDRESSES:
             target = "manual"
         if not has and target == "manual":
-            target = noted if noted not in (None, "manual") else _OFF[family]
+            if noted in (None, "manual"):
+                # Somebody else's last address is gone: nothing could put that method back.
+                self.document.set("user", f"{NOTES}{section}.method", None)
+                self.document.set(section, "method", _OFF[family])
+                return self._lease(section, before, after)
+            target = noted
         if current == "shared" and target != current:
             raise self._error(section, "method", current, target)
         if target != current or (stands is None and has):
             self.put(section, "method", current, target)
+        return self._lease(section, before, after)
+
+    def _lease(self, section: str, before: Dhcp | None, after: Dhcp | None) -> None:
+        """What of a lease is not taken."""
         for key, field in _DHCP_KEYS:
             have, want = (one is not None and not getattr(one, field) for one in (before, after))
             if want and key == "never-default" and self.document.get(section, "gateway"):

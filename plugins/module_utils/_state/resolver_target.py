@@ -142,7 +142,8 @@ def _must_run(writer: writers.ResolverOwner, state: State) -> None:
 
     if not system.systemd_runs_here():
         raise writers.refusal(writer, "It does not run on this very node, where systemd would start it")
-    if state.files.get(resolv_conf.PATH, FileState(None)).text is None:
+    # NetworkManager writes none before it knows of a server, and nmcli says so itself when it does not run.
+    if writer.name != "NetworkManager" and state.files.get(resolv_conf.PATH, FileState(None)).text is None:
         raise writers.refusal(writer, "It has not written the file yet: it does not run")
 
 
