@@ -72,7 +72,7 @@ CUTS: dict[str, Callable[[str], dict[str, Any]]] = {
 }
 
 
-# They take the default route along, which no leave to override it covers.
+# They would take the default route of an operator along, which has to be moved first, leave or not.
 NEVER_LET_THROUGH = ("management address removed", "NIC down")
 
 
