@@ -105,7 +105,7 @@ ipv6:
       type: bool
     autoconf:
       description:
-        - Whether addresses come from router advertisements. V(true) needs a manager, as O(interfaces[].ipv6.dhcp) does.
+        - Whether addresses come from router advertisements. V(true) needs a manager, as DHCP does.
       type: bool
     auto_routes:
       description: V(false) keeps the routes of advertisements off the node, the default route apart.

@@ -90,11 +90,11 @@ config:
           type: str
           returned: success
     routes:
-      description: RV(config.routes.config), as in a desired state.
+      description: The key C(config) with a list of routes, as in a desired state.
       type: dict
       returned: success
     route_rules:
-      description: RV(config.route_rules.config), as in a desired state.
+      description: The key C(config) with a list of rules, as in a desired state.
       type: dict
       returned: success
     unchanged:

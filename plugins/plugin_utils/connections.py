@@ -21,7 +21,10 @@ _HOST_OPTIONS = {
 # What ssh says of a connection that never came to be; nothing was executed then. ssh ends with 255 in both cases.
 _NEVER_CONNECTED = re.compile(
     r"(?<!via )ssh: |connect to host|could not resolve|permission denied|host key verification failed|banner exchange"
-    r"|kex_exchange_identification|no matching |too many authentication failures|host identification has changed",
+    r"|kex_exchange_identification|no matching |too many authentication failures|host identification has changed"
+    r"|connection (closed|reset) by \S+ port|bad configuration|failed to create temporary directory"
+    # Ansible's words for a connection that broke before it could make its folder.
+    r"|ssh encountered an unknown error",
     re.IGNORECASE,
 )
 

@@ -23,9 +23,9 @@ from ansible_collections.kubenode.network.tests.labs import ROOT, Lab, Play
 
 # What a transaction may take longer than its rollback_timeout until the old state is back, in seconds.
 GRACE = 5.0
-# A connection that leads nowhere is given up after this many seconds, and a change is confirmed in twice the time.
-CONNECT_TIMEOUT = 4
-ROLLBACK_TIMEOUT = 12
+# A connection that leads nowhere is given up after this many seconds, and a change may take so long until it is kept.
+CONNECT_TIMEOUT = 3
+ROLLBACK_TIMEOUT = 10
 TRANSACTIONS = "var/lib/kubenode-network/transactions"
 OPEN = ("open", "rolling-back")
 
@@ -153,15 +153,13 @@ class Fleet:
         """A worker's transactions, by id, with the name of what they are in (one marker each)."""
         folder = self.root(worker) / TRANSACTIONS
         found = {}
-        try:
-            entries = sorted(folder.iterdir())
-        except FileNotFoundError:
-            return {}
-        for entry in entries:
-            names = {path.name for path in entry.iterdir()} if entry.is_dir() else set()
-            marker = names & {*OPEN, "committed", "rolled-back"}
-            if marker:
-                found[entry.name] = min(marker)
+        # Folders come and go meanwhile, and so may the worker.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for entry in sorted(folder.iterdir()):
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    marker = {path.name for path in entry.iterdir()} & {*OPEN, "committed", "rolled-back"}
+                    if marker:
+                        found[entry.name] = min(marker)
         return found
 
     def deadline(self, worker: str) -> float | None:
@@ -170,7 +168,8 @@ class Fleet:
         for identity, state in self.transactions(worker).items():
             if state in OPEN:
                 path = self.root(worker) / TRANSACTIONS / identity / "deadline"
-                deadlines.append(float(path.read_text(encoding="ascii")))
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    deadlines.append(float(path.read_text(encoding="ascii")))
         return min(deadlines, default=None)
 
     def wait_until_settled(self, workers: Iterable[str]) -> float:

@@ -72,6 +72,10 @@ CUTS: dict[str, Callable[[str], dict[str, Any]]] = {
 }
 
 
+# They would take the default route of an operator along, which has to be moved first, leave or not.
+NEVER_LET_THROUGH = ("management address removed", "NIC down")
+
+
 def test_a_change_that_cuts_the_node_off_is_refused_or_takes_itself_back(
     new_fleet: FleetMaker, seed: int, full: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,5 +121,6 @@ def test_a_change_that_cuts_the_node_off_is_refused_or_takes_itself_back(
         )
         for name in CUTS:
             print(f"  {name}: {counts[name, 'came back']} came back, {counts[name, 'refused']} refused")
-    assert len(counts) >= min(len(CUTS), workers * rounds)
-    assert all(counts[name, "came back"] for name in CUTS), counts
+    assert sum(counts.values()) == workers * rounds
+    assert all(counts[name, "came back"] for name in CUTS if name not in NEVER_LET_THROUGH), counts
+    assert not any(counts[name, "came back"] for name in NEVER_LET_THROUGH), counts

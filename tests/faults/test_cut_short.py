@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .conftest import FleetMaker
 
 # Workers that are changed at the same time, and how often.
-ORDINARY = (5, 2)
+ORDINARY = (10, 1)
 WHOLE = (12, 17)
 
 STATES = {"first": states.first, "second": states.second}
@@ -112,6 +112,9 @@ def test_a_change_that_is_cut_short_leaves_the_old_state_or_the_new_one(
             counts[kind, "new" if state == wanted[worker] else "old"] += 1
             now[worker] = state
         assert not wrong, "\n\n".join(wrong)
+        if full:
+            with capsys.disabled():
+                print(f"\nround {number + 1} of {rounds}: {sum(counts.values())} changes", end="", flush=True)
     # What is left of all this is in nobody's way.
     fleet.applied({worker: states.first(worker) for worker in fleet.workers})
     assert set(fleet.each(fleet.look).values()) == {looks["first"]}

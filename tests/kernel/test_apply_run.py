@@ -64,7 +64,7 @@ def test_a_list_of_routes_is_made_recorded_and_then_left_alone(node: Node) -> No
     assert not (node.root / "var").exists()
     result = node.run("static_routes", routes=routes, owner="worker")
     assert result["changed"] is True
-    assert result == predicted
+    assert result == {**predicted, "confirmed_by": "none"}
     assert "+ route 10.200.0.0/16 via 10.100.0.1 dev ens224 metric 100 (worker)" in result["plan"]
     assert result["before"] == {}
     assert result["after"]["routes"][0]["destination"] in ("10.200.0.0/16", "10.50.0.0/24")

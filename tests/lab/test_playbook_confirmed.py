@@ -79,7 +79,7 @@ def test_the_ways_of_a_play(lab: Lab, play: Player, keywords: dict[str, Any]) ->
     assert not has_route(lab, "w1", 202)
 
 
-def test_the_ways_of_a_task(new_lab: LabMaker, play: Player) -> None:
+def test_the_ways_of_a_task(new_lab: LabMaker, play: Player, tmp_path: Path) -> None:
     lab = new_lab(workers=2)
     looped = {**route("{{ item }}"), "loop": [210, 211]}
     tasks = [
@@ -93,7 +93,7 @@ def test_the_ways_of_a_task(new_lab: LabMaker, play: Player) -> None:
     # The inventory's own name for w2 would be evaluated for w1.
     same = {name: f"{{{{ {name} }}}}" for name in ("ansible_ssh_executable", "ansible_control_path_dir")}
     other = {"ansible.builtin.add_host": {"name": "other", "groups": "workers", "ansible_host": "w2", **same}}
-    done = play(lab, play_of(other, *tasks, hosts="w1", vars={"ansible_remote_tmp": "/tmp/remote"}))
+    done = play(lab, play_of(other, *tasks, hosts="w1", vars={"ansible_remote_tmp": str(tmp_path / "remote")}))
     _added, *results = done.of("w1")
     for number, result in zip((203, 204, 0, 205, 206, 207), results):
         for one in result.get("results", [result]):
@@ -102,7 +102,7 @@ def test_the_ways_of_a_task(new_lab: LabMaker, play: Player) -> None:
         assert has_route(lab, "w1", number), number
     assert has_route(lab, "w2", 204) and not has_route(lab, "w1", 204)
     # Nothing stays on the node of what Ansible and we brought there for the task.
-    assert lab.sh("w1", "ls /tmp/remote") == ""
+    assert list((tmp_path / "remote").iterdir()) == []
 
 
 def test_check_mode_is_one_execution_and_leaves_nothing(new_lab: LabMaker, play: Player) -> None:
@@ -141,14 +141,14 @@ def test_the_others_go_on_while_one_node_takes_itself_back(new_lab: LabMaker, pl
     assert done.of("w2")[-1]["confirmed_by"] == "controller"
 
 
-def test_an_answer_that_was_lost_is_found_again(new_lab: LabMaker, play: Player) -> None:
+def test_an_answer_that_was_lost_is_found_again(new_lab: LabMaker, play: Player, tmp_path: Path) -> None:
     lab = new_lab()
-    lab.sh(
-        "w1",
-        f"cat > /tmp/cutter <<'END'\n{CUTTER.format(flag='/tmp/cut', python=sys.executable)}END\nchmod +x /tmp/cutter",
-    )
+    # A worker shares the machine's /tmp.
+    cutter = tmp_path / "cutter"
+    cutter.write_text(CUTTER.format(flag=tmp_path / "cut", python=sys.executable), encoding="utf-8")
+    cutter.chmod(0o755)
     play(lab, play_of(route(201)))
-    done = play(lab, play_of({**route(212), "vars": {"ansible_python_interpreter": "/tmp/cutter"}}))
+    done = play(lab, play_of({**route(212), "vars": {"ansible_python_interpreter": str(cutter)}}))
     result = done.only("w1")
     assert result["changed"] and result["confirmed_by"] == "controller"
     assert "asking the node what became of it" in done.output

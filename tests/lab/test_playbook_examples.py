@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from conftest import Lab, LabMaker, Player
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+# The examples of network_checkpoint are one story: test_playbook_checkpoint.py. The others are of a cluster, no worker.
+ELSEWHERE = frozenset(("network_checkpoint", "cluster_dns_info", "coredns_corefile"))
+MODULES = sorted({path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")} - ELSEWHERE)
 # What an example needs of the kernel that not each has -> how `ip link add` makes it. tests/vm has a kernel with all.
 KINDS = {kind: kind for kind in ("bond", "dummy", "macvlan", "vlan", "vrf")}
 FEATURES = {**KINDS, "vlan_filtering": "bridge vlan_filtering 1"}
@@ -64,7 +66,8 @@ def examples(module: str) -> list[dict[str, Any]]:
 
 def needs_a_manager(task: dict[str, Any]) -> bool:
     """Whether an example is for NICs that a manager has; the lab's workers have none."""
-    return "'dhcp': True" in str(task.get("kubenode.network.interfaces"))
+    of_one_nic = "interface" in task.get("kubenode.network.dns_resolver", {})
+    return of_one_nic or "'dhcp': True" in str(task.get("kubenode.network.interfaces"))
 
 
 def needs(task: dict[str, Any]) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Link
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.objects import Address, Link
 from ansible_collections.kubenode.network.plugins.module_utils._persist import networkmanager_release as release
 from ansible_collections.kubenode.network.plugins.module_utils._persist.contract import Configuration, Nic
 from ansible_collections.kubenode.network.plugins.module_utils._persist.networkmanager import configure
@@ -47,6 +47,7 @@ class Node:
     def __init__(self, root: Path) -> None:
         self.root = str(root)
         self.links: dict[str, Link] = {"eth2": link("eth2", 3)}
+        self.addresses: list[Address] = []
 
     def has(self, path: str, text: str = PROFILE) -> Node:
         write_file(path, FileState(text, 0o600), self.root)
@@ -59,7 +60,9 @@ class Node:
     def configure(self, previous: Nic = NOTHING, wanted: Nic = ROUTE, on_conflict: str = "fail") -> Configuration:
         """Configure and write the files."""
         before, after = ({} if nic == NOTHING else {"eth2": nic} for nic in (previous, wanted))
-        result = configure(before, after, State(links=self.links), self.root, on_conflict)
+        result = configure(
+            before, after, State(self.links, {one.key: one for one in self.addresses}), self.root, on_conflict
+        )
         for path, file in result.files.items():
             write_file(path, file, self.root)
         return result
@@ -82,8 +85,9 @@ def test_the_active_profile_is_found_by_its_uuid_whatever_its_name(node: Node) -
     result = node.configure()
     assert list(result.files) == [f"{ETC}/any name"]
     assert result.files[f"{ETC}/any name"].mode == 0o600
-    again = [f"nmcli connection load {ETC}/any name", "nmcli device reapply eth2"]
-    assert words(result.activate) == words(result.restore) == again
+    # Routes are made by us: applied again, a profile takes all IPv6 off the NIC for a moment.
+    assert words(result.activate) == words(result.restore) == [f"nmcli connection load {ETC}/any name"]
+    assert result.later == {"eth2"}
     assert (result.route_protocol, result.rule_protocol) == (4, 4)
 
 
@@ -101,6 +105,22 @@ def test_letting_go_puts_the_profile_back(node: Node) -> None:
     node.configure()
     node.configure(ROUTE, NOTHING)
     assert node.text(f"{ETC}/stor") == PROFILE
+
+
+def test_addresses_are_applied_where_there_is_no_ipv6_to_lose(node: Node) -> None:
+    node.active().has(f"{ETC}/stor")
+    wanted = Nic("eth2", addresses=(address("10.50.2.12/24", "eth2"),))
+    result = node.configure(wanted=wanted)
+    again = [f"nmcli connection load {ETC}/stor", "nmcli device reapply eth2"]
+    assert words(result.activate) == words(result.restore) == again
+    assert result.later == frozenset()
+    node.has(f"{ETC}/stor")
+    node.addresses = [address("fd50:2::7/64", "eth2")]
+    result = node.configure(wanted=wanted)
+    assert words(result.activate) == again[:1]
+    assert result.later == {"eth2"}
+    node.has(f"{ETC}/stor")
+    assert words(node.configure(wanted=Nic("eth2", mtu=1400)).activate) == again
 
 
 def test_a_profile_without_uuid_is_found(node: Node) -> None:
@@ -137,7 +157,7 @@ def test_a_profile_that_networkmanager_made_up_becomes_a_real_one(node: Node) ->
     document = Keyfile(node.text(f"{ETC}/Wired connection 2.nmconnection") or "")
     assert document.get("connection", "uuid") == UUID
     assert ".nmmeta" not in document.groups
-    assert words(result.activate)[1] == "nmcli device reapply eth2"
+    assert words(result.activate)[0].startswith("nmcli connection load")
 
 
 def test_a_nic_without_a_profile_gets_one_of_ours(node: Node) -> None:

@@ -158,7 +158,7 @@ def command(argv: t.Sequence[str], seconds: float) -> Answer:
     import subprocess
 
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/",
             start_new_session=True, env={**os.environ, "LC_ALL": "C"},
         )  # fmt: skip

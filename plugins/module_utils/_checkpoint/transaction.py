@@ -208,7 +208,7 @@ def _undo(transaction: store.Transaction, mode: str) -> None:
     argv = ["/bin/sh", transaction.file("undo.sh"), mode]
     try:
         # In a session of its own: the connection that asked for it may break meanwhile.
-        done = subprocess.run(
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_UNDO_SECONDS, check=False,
             start_new_session=True, encoding="utf-8", errors="replace",
         )  # fmt: skip

@@ -354,9 +354,10 @@ def _file(path: str, wanted: FileState, manager: str, root: str) -> Change:
 
 def _activation(manager: str, found: Configuration, part: tuple[Nics, Nics], after: Nics) -> Change:
     # Our units are only read anew: nothing is started, the kernel has it already.
-    names = tuple(sorted({*part[0], *part[1]})) if manager != UNITS else ()
+    names = tuple(sorted({*part[0], *part[1]} - found.later)) if manager != UNITS else ()
     left = set(found.unexpressed)
-    rules = [rule for nic in part[1].values() for rule in nic.rules if ("rule", rule) not in left]
+    told = [nic for name, nic in part[1].items() if name in names]
+    rules = [rule for nic in told for rule in nic.rules if ("rule", rule) not in left]
     many = tuple(("route", route) for name in names for route in after.get(name, Nic(name)).routes if _many(route))
     common = (names, (*found.unexpressed, *many), found.ready, tuple(rules) if names else ())
     restore, activate = Activation(found.restore, *common), Activation(found.activate, *common)

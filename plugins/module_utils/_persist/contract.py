@@ -92,6 +92,9 @@ class Configuration(t.NamedTuple):
     """Routes of a lease that are not to be taken any more, where the manager leaves those that it took before."""
     rule_protocol: int | None = None
     """The protocol of the rules that this manager makes: the plan and the records have it, and what we fill in."""
+    later: frozenset[str] = frozenset()
+    """NICs that the manager leaves as they are now: their files are for the next time that it configures them, and the
+    kernel is changed by us."""
     route_protocol: int | None = None
     """The same for routes, where the manager's own is not to be chosen."""
     warnings: tuple[str, ...] = ()

@@ -37,7 +37,7 @@ def run(argv: t.Sequence[str], seconds: float = 30.0, text: str = "") -> str:
     """
     line = " ".join(argv)
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             argv, input=text, capture_output=True, timeout=seconds, check=False, encoding="utf-8", errors="replace",
             env={**os.environ, "LC_ALL": "C"},
         )  # fmt: skip

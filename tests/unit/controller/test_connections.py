@@ -142,6 +142,10 @@ def test_a_connection_without_a_reset_is_closed_in_silence(capsys: pytest.Captur
         "Failed to connect to the host via ssh: Host key verification failed.",
         "Failed to connect to the host via ssh: kex_exchange_identification: read: Connection reset by peer",
         "Failed to connect to the host via ssh: Connection timed out during banner exchange",
+        "Failed to connect to the host via ssh: Connection closed by 10.1.1.1 port 22",
+        "Failed to connect to the host via ssh: command-line: line 0: Bad configuration option: nosuch",
+        "Failed to create temporary directory. In some cases, you may have been able to authenticate",
+        "SSH encountered an unknown error during the connection. We recommend you re-run the command using -vvvv",
     ],
 )
 def test_nothing_was_executed_where_no_connection_came_to_be(message: str) -> None:
