@@ -158,4 +158,4 @@ options:
 """
 
     # The same options where nothing else of this fragment is there.
-    PROBES = "options:\n" + DOCUMENTATION[DOCUMENTATION.index("  probes:\n") :]
+    PROBES: str = "options:\n" + DOCUMENTATION[DOCUMENTATION.index("  probes:\n") :]

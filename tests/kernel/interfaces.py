@@ -94,6 +94,8 @@ class Node:
         assert self._seen() == before, "check mode touched the node"
         result = self.run(interfaces, **more)
         evidence = result.pop("evidence", None)
+        # How a change was confirmed is nothing that a prediction has.
+        assert (result.pop("confirmed_by", "none"), result.pop("rolled_back", False)) == ("none", False)
         if predicted.pop("evidence", None) == []:
             assert "paths were not asked" in predicted["warnings"].pop()
         assert result == predicted

@@ -118,7 +118,8 @@ def configure(
             f"{', '.join(names)}: netplan manages it, but systemd does not run on this very node (another node's /run "
             "is seen), so what it renders for cannot be told: expected systemd as process 1"
         )
-    activate, restore = _commands(previous, wanted, changed, state), _commands(wanted, previous, changed, state)
+    activate = _commands(previous, wanted, changed, state)
+    restore = _commands(previous=wanted, wanted=previous, changed=changed, state=state)
     return answer._replace(files=files, activate=activate, restore=restore, ready=tuple(ready))
 
 
