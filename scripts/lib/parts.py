@@ -189,7 +189,7 @@ PARTS: dict[str, t.Callable[[Report], None]] = {
     "docs": docs,
 }
 # Scenarios that run on nodes of others; each of the rest has nodes to itself.
-SHARING = ("default", "dhcp")
+SHARING = ("default", "dhcp", "netplan_networkmanager")
 # They take long and measure no time: they run beside the others, which leave one of two cores idle.
 BESIDE = ("sanity", "docs")
 
