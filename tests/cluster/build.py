@@ -153,7 +153,20 @@ def _build(program: Program, compiler: str, binary: pathlib.Path) -> None:
     total = len(listed.stdout.splitlines())
     scratch = binary.with_suffix(".new")
     # Minutes of both cores, which tests beside it need more.
-    command = ["nice", "-n", "10", compiler, "build", "-v", *_FLAGS, "-ldflags", program.ldflags, "-o", str(scratch), program.package]
+    command = [
+        "nice",
+        "-n",
+        "10",
+        compiler,
+        "build",
+        "-v",
+        *_FLAGS,
+        "-ldflags",
+        program.ldflags,
+        "-o",
+        str(scratch),
+        program.package,
+    ]
     log, done, told = [], 0, started
     with subprocess.Popen(
         command, cwd=program.folder, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
