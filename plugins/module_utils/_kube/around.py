@@ -37,9 +37,12 @@ def around_of(client: Client, where: Where, running: t.Sequence[Running]) -> Fil
     complete = True
     for mount in container.get("volumeMounts") or ():
         volume = volumes.get(mount["name"], {})
+        if any("serviceAccountToken" in source for source in (volume.get("projected") or {}).get("sources") or ()):
+            # What every pod has, and no Corefile imports.
+            continue
         held = list(config_maps(volume))
-        # Of other kinds of volumes nothing is known; the service account's token is no Corefile.
-        complete = complete and (bool(held) or "projected" in volume or "emptyDir" in volume)
+        # Of other kinds of volumes nothing is known.
+        complete = complete and (bool(held) or "emptyDir" in volume)
         for config_map, items in held:
             if config_map != where.config_map:
                 files.update(_files(client, where.namespace, config_map, items, mount))

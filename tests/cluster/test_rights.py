@@ -1,0 +1,100 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules work with exactly the rights that docs/rbac.md gives, on a real API server."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import typing as t
+
+import pytest
+import yaml
+from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile
+from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
+from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile import Request
+from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kube.info import cluster_dns
+from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
+from ansible_collections.kubenode.network.tests.cluster import objects
+
+GUIDE = pathlib.Path(__file__).resolve().parents[2] / "docs/rbac.md"
+ROLES = [
+    role
+    for block in re.findall(r"^```yaml\n(.*?)^```", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    for role in yaml.safe_load_all(block)
+]
+WISH = Wanted({"hosts": [{"address": "203.0.113.8", "names": ["rights.example.com"]}]}, owner="rights")
+NAME = "kubernetes.default.svc.cluster.local"
+
+
+@pytest.fixture
+def having(cluster: t.Any) -> t.Iterator[t.Callable[..., t.Any]]:
+    """A client of a user with the named roles of the guide, and nothing else."""
+    made: list[dict[str, t.Any]] = []
+
+    def bind(*names: str) -> t.Any:
+        for role in ROLES:
+            if role["metadata"]["name"].removeprefix("kubenode-network-") not in names:
+                continue
+            binding = {
+                "apiVersion": role["apiVersion"],
+                "kind": f"{role['kind']}Binding",
+                "metadata": role["metadata"],
+                "roleRef": {
+                    "apiGroup": "rbac.authorization.k8s.io",
+                    "kind": role["kind"],
+                    "name": role["metadata"]["name"],
+                },
+                "subjects": [{"kind": "User", "name": "editor"}],
+            }
+            cluster.apply(role, binding)
+            made.extend(one for one in (role, binding) if one not in made)
+        return connect({"kubeconfig": str(cluster.kubeconfig("editor"))})
+
+    yield bind
+    for thing in reversed(made):
+        cluster.request("DELETE", objects.path_of(thing, named=True))
+
+
+def change(client: t.Any, check_mode: bool = False, **request: t.Any) -> dict[str, t.Any]:
+    return corefile.change(
+        client, WISH, Request(wait_timeout=60)._replace(**request), check_mode, True, lambda _line: None
+    )
+
+
+def test_reading_needs_the_role_to_read_and_leaves_nothing_unread(having: t.Any) -> None:
+    found = cluster_dns(having("read"))
+    assert found["unreadable"] == []
+    assert found["corefile"]
+
+
+def test_a_prediction_needs_the_same_and_says_that_the_server_was_not_asked(having: t.Any) -> None:
+    result = change(having("read"), check_mode=True)
+    assert result["changed"]
+    assert any("not checked by the API server" in one for one in result["warnings"])
+
+
+def test_an_edit_needs_the_role_to_edit(having: t.Any, cluster: t.Any) -> None:
+    before = cluster.config_map()["data"]
+    with pytest.raises(KubeError, match=r"forbidden.*docs/rbac"):
+        change(having("read"), wait=False)
+    assert cluster.config_map()["data"] == before
+    assert change(having("read", "edit"), wait=False)["changed"]
+
+
+def test_a_proof_needs_the_role_to_prove(having: t.Any, cluster: t.Any) -> None:
+    before = cluster.config_map()["data"]
+    with pytest.raises(KubeError, match=r"may be read.*docs/rbac"):
+        change(having("read", "edit"))
+    assert cluster.config_map()["data"] == before
+    result = change(having("prove"), test_names=(NAME,), test_from="port_forward")
+    assert len(result["evidence"]) == 2
+    assert result["tests"][0]["resolved"] is True
+
+
+def test_no_role_asks_for_more_than_these_modules_use() -> None:
+    asked = {one for role in ROLES for rule in role["rules"] for one in rule["resources"]}
+    assert not asked & {"nodes/proxy", "secrets", "*"}
+    assert not any("*" in rule["verbs"] for role in ROLES for rule in role["rules"])
