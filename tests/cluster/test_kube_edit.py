@@ -44,17 +44,18 @@ def adding(line: str) -> t.Callable[[Object], Object]:
 def test_many_writers_lose_no_line(plane: t.Any, path: str) -> None:
     """Half of them are ours, half are strangers that do it right: get, put with resourceVersion, again on 409."""
     written: list[list[str]] = [[] for _ in range(WRITERS)]
+    kubeconfig = str(plane.kubeconfig())
     end = time.monotonic() + SECONDS
 
     def ours(number: int) -> None:
-        client = connect({"kubeconfig": str(plane.kubeconfig())})
+        client = connect({"kubeconfig": kubeconfig})
         while time.monotonic() < end:
             line = f"ours-{number}-{len(written[number])}"
             edit_object(client, path, adding(line))
             written[number].append(line)
 
     def theirs(number: int) -> None:
-        client = connect({"kubeconfig": str(plane.kubeconfig())})
+        client = connect({"kubeconfig": kubeconfig})
         while time.monotonic() < end:
             line = f"theirs-{number}-{len(written[number])}"
             held = client.get(path)

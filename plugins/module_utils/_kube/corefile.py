@@ -8,12 +8,14 @@ What cannot be proved, or takes a name away, is put back.
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import parse
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.load import Files
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.loaded import loaded_hash
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.values import seconds
 from ansible_collections.kubenode.network.plugins.module_utils._kube import texts
 from ansible_collections.kubenode.network.plugins.module_utils._kube.around import around_of, restart_where_needed
 from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import find_chain
@@ -93,7 +95,7 @@ def change(client: Client, wish: Wanted, request: Request, check_mode: bool, dif
             restart_where_needed(client, where, running, made.before)
         result["evidence"] = _prove(client, where, made.after, around, before, request, say)
         if tests is not None:
-            result["tests"] = tests.check()
+            result["tests"] = tests.check(_overlap(made.before) if edited.changed else 0.0)
     except KubeError as error:
         if not edited.changed:
             raise
@@ -196,6 +198,20 @@ def _put_back(
     return KubeError(f"{error.message}. The old text was put back.", rolled_back=True, **error.details)
 
 
+def _overlap(text: str) -> float:
+    """Seconds in which the servers of the old text answer beside the new ones: plugin health's lameduck, and a second.
+
+    CoreDNS says what it runs before it lets the old servers go, which share its sockets.
+    """
+    longest = 0.0
+    for block in parse(text).blocks:
+        for health in block.plugins("health"):
+            lameduck = health.option("lameduck")
+            if lameduck is not None and lameduck.args:
+                longest = max(longest, seconds(lameduck.args[0]) or 0.0)
+    return longest + 1.0
+
+
 class _Tests:
     """Names that must go on resolving."""
 
@@ -206,8 +222,11 @@ class _Tests:
         self._names = request.test_names
         self._before = self._vantage.ask(self._names)
 
-    def check(self) -> list[dict[str, t.Any]]:
-        """The answers now. Raises KubeError for a name that resolved before and no longer does."""
+    def check(self, overlap: float) -> list[dict[str, t.Any]]:
+        """The answers, once the old servers are gone. Raises KubeError for a name that resolved before and no longer
+        does.
+        """
+        time.sleep(overlap)
         after = self._vantage.ask(self._names)
         lost = [
             name for name in self._names if self._before[name]["resolved"] and not after[name]["resolved"]
