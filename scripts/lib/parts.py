@@ -191,7 +191,7 @@ PARTS: dict[str, t.Callable[[Report], None]] = {
 # Scenarios that run on nodes of others; each of the rest has nodes to itself.
 SHARING = ("default", "dhcp", "netplan_networkmanager")
 # They take long and measure no time: they run beside the others, which leave one of two cores idle.
-BESIDE = ("cluster", "sanity", "docs")
+BESIDE = ("molecule", "cluster", "sanity", "docs")
 
 
 def export(name: str) -> pathlib.Path:
