@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -66,7 +67,6 @@ class Fleet:
         self.folder = folder
         self.workers = [name for name in lab.record()["nodes"] if name.startswith("w")]
         self.pool = ThreadPoolExecutor(max_workers=len(self.workers) + 4)
-        self._plays = 0
 
     # --- changes
 
@@ -75,9 +75,8 @@ class Fleet:
 
         hosts are addresses to reach them at, where that is not the inventory's.
         """
-        self._plays += 1
-        folder = self.folder / f"play{self._plays}"
-        folder.mkdir()
+        # Several fleets of one test share a folder.
+        folder = Path(tempfile.mkdtemp(prefix="play", dir=self.folder))
         variables: dict[str, dict[str, Any]] = {worker: {"change": dict(changes[worker])} for worker in changes}
         for worker, host in (hosts or {}).items():
             variables[worker]["ansible_host"] = host
@@ -242,9 +241,17 @@ class Fleet:
         self.router("link", "set", f"{worker}-management", "master", "management")
 
     def boot(self, worker: str) -> None:
-        """Restart a worker, and run in it what systemd would run of ours, in its order."""
-        self.lab.run("restart", worker)
-        self.start_units(worker)
+        """Restart a worker, and run in it what systemd would run of ours, in its order.
+
+        The lab starts sshd at once. At a boot it comes after the network, so until then the router lets nobody through.
+        """
+        silence = ("priority", "7", "to", f"192.168.100.{100 + int(worker[1:])}", "blackhole")
+        self.router("rule", "add", *silence)
+        try:
+            self.lab.run("restart", worker)
+            self.start_units(worker)
+        finally:
+            self.router("rule", "del", *silence)
 
     def start_units(self, worker: str) -> None:
         """What systemd would run of ours at boot: first what puts files back, then each NIC's unit, then the node's."""
