@@ -305,20 +305,18 @@ requests:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kubenode.network.plugins.module_utils._kube.module import COREFILE_OPTIONS, run_corefile
+from ansible_collections.kubenode.network.plugins.module_utils._kube.module import COREFILE_OPTIONS, EDITS, run_corefile
 
 
 def main() -> None:
     """Entry point of the module."""
-    edits = ("stub_domains", "hosts", "forward", "cache", "log", "errors", "servers", "snippets")
     run_corefile(
         AnsibleModule(
             argument_spec=COREFILE_OPTIONS,
             mutually_exclusive=[("path", "name"), ("path", "service"), ("name", "service"), ("path", "restore")]
-            + [("restore", option) for option in edits],
+            + [("restore", option) for option in EDITS],
             supports_check_mode=True,
-        ),
-        edits,
+        )
     )
 
 

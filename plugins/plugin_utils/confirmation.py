@@ -43,12 +43,10 @@ class Node(t.Protocol):
 
 
 class Clock(t.NamedTuple):
-    """Where the time comes from, in seconds."""
+    """Where the time comes from, in seconds and monotonic; a test has a faster one."""
 
     now: t.Callable[[], float] = time.monotonic
     sleep: t.Callable[[float], None] = time.sleep
-
-    """Monotonic; a test has a faster one."""
 
 
 CLOCK = Clock()

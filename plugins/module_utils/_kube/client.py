@@ -21,9 +21,6 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.errors impo
 Object = dict[str, t.Any]
 
 MERGE = "application/merge-patch+json"
-JSON_PATCH = "application/json-patch+json"
-APPLY = "application/apply-patch+yaml"
-"""Server-side apply; JSON is YAML."""
 
 _SECONDS = 30.0
 # Options of a connection -> attributes of the client's Configuration.
@@ -83,9 +80,6 @@ class Client:
 
     def patch(self, path: str, body: t.Any, kind: str = MERGE, **query: t.Any) -> Object:
         return t.cast(Object, self.request("PATCH", path, body, kind, query))
-
-    def delete(self, path: str, body: Object | None = None, **query: t.Any) -> Object:
-        return t.cast(Object, self.request("DELETE", path, body, query=query))
 
     def text(self, path: str, **query: t.Any) -> str:
         """An answer that is no JSON: a log, or what a pod's own server says through the API server's proxy."""

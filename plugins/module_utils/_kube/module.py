@@ -56,7 +56,7 @@ def _finish(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]]) -> t.
     raise AssertionError("exit_json ends the process")
 
 
-_EDITS = ("stub_domains", "hosts", "forward", "cache", "log", "errors", "servers", "snippets")
+EDITS = ("stub_domains", "hosts", "forward", "cache", "log", "errors", "servers", "snippets")
 COREFILE_OPTIONS: dict[str, dict[str, t.Any]] = {
     **AUTH_OPTIONS,
     "name": {"type": "str"},
@@ -68,7 +68,7 @@ COREFILE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "purge": {"type": "str", "choices": ["own", "none"], "default": "own"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "restore": {"type": "int"},
-    **{option: {"type": "list", "elements": "dict"} for option in _EDITS},
+    **{option: {"type": "list", "elements": "dict"} for option in EDITS},
     "known_plugins": {"type": "list", "elements": "str", "default": []},
     "coredns_version": {"type": "str", "default": ""},
     "on_owner": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
@@ -79,7 +79,7 @@ COREFILE_OPTIONS: dict[str, dict[str, t.Any]] = {
 }
 
 
-def run_corefile(module: AnsibleModule, edits: t.Sequence[str]) -> t.NoReturn:
+def run_corefile(module: AnsibleModule) -> t.NoReturn:
     """Run coredns_corefile."""
     from ansible_collections.kubenode.network.plugins.module_utils._corefile.findings import Target
     from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile
@@ -87,7 +87,7 @@ def run_corefile(module: AnsibleModule, edits: t.Sequence[str]) -> t.NoReturn:
 
     params = module.params
     wish = Wanted(
-        {name: params[name] for name in edits if params[name]},
+        {name: params[name] for name in EDITS if params[name]},
         params["owner"],
         params["purge"],
         reset=params["state"] == "absent",
