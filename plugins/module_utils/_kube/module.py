@@ -74,6 +74,7 @@ COREFILE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "on_owner": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 180},
+    "touch_pods": {"type": "bool", "default": False},
     "test_names": {"type": "list", "elements": "str", "default": []},
     "test_from": {"type": "str", "choices": ["auto", "here", "port_forward"], "default": "auto"},
 }
@@ -102,5 +103,6 @@ def run_corefile(module: AnsibleModule) -> t.NoReturn:
     request = corefile.Request(
         params["name"], params["namespace"], params["key"], params["service"], params["on_owner"], params["wait"],
         params["wait_timeout"], tuple(params["test_names"]), params["test_from"], params["restore"],
+        params["touch_pods"],
     )  # fmt: skip
     run_module(module, lambda client: corefile.change(client, wish, request, module.check_mode, diff, module.debug))

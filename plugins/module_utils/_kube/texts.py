@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The text of a ConfigMap's key and what we noted of it: the part between a Corefile's edits and an API server. Pure.
 
-Two annotations go with a ConfigMap: the records of our entries (per key), and the SHA-256 of the text that we wrote
-last. By the latter an edit of somebody else is told; where the records say that an entry of ours is there and it is
-not, that somebody wrote over it.
+Three annotations go with a ConfigMap: the records of our entries (per key), the SHA-256 of the text that we wrote last,
+and, until the pods were seen to run that text, the way back from it. By the second an edit of somebody else is told;
+where the records say that an entry of ours is there and it is not, that somebody wrote over it. By the third a run
+takes up what another, which was killed, has left unproved.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.errors impo
 
 RECORDS = "kubenode.network/corefile-entries"
 WRITTEN = "kubenode.network/corefile-sha256"
+UNPROVED = "kubenode.network/corefile-unproved"
 
 
 class Wanted(t.NamedTuple):
@@ -37,6 +39,8 @@ class Wanted(t.NamedTuple):
     purge: str = "own"
     restore: str | None = None
     """A text that was kept as a revision, in place of edits."""
+    restore_records: str | None = None
+    """The records that were kept with it; None: those of its entries that are known now."""
     reset: bool = False
     """Take back all recorded entries of the owner, in place of edits."""
     target: Target = Target()
@@ -65,8 +69,11 @@ def edit_text(text: str, records: str, wish: Wanted, around: Files = ANY_FILES) 
         changes: tuple[str, ...] = ("restored the revision",)
         stays: tuple[str, ...] = ()
         if wish.restore is not None:
-            kept = [record for record in known if _holds(wish.restore, record)]
             after = parse(wish.restore)
+            if wish.restore_records is not None:
+                kept = list(entries.parse_records(wish.restore_records))
+            else:
+                kept = [record for record in known if _holds(wish.restore, record)]
         elif wish.reset:
             outcome = entries.reset(document, known, wish.owner or None)
             after, kept, changes, stays = outcome.document, list(outcome.records), outcome.changes, outcome.kept
@@ -130,6 +137,39 @@ def write_into(held: Object, key: str, texts: Texts) -> Object:
     held["data"][key] = texts.after
     _note(held, RECORDS, key, texts.records)
     _note(held, WRITTEN, key, sha256(texts.after) if texts.records else "")
+    return held
+
+
+class Unproved(t.NamedTuple):
+    """A text that we wrote and did not see running."""
+
+    revision: int
+    """The way back: the text that was known to run before."""
+    resolved: tuple[str, ...]
+    """The test names that resolved then."""
+    seen: tuple[tuple[t.Any, ...], ...] = ()
+    """Of each pod then, what later looks are compared with (``proof.Loaded.brief``)."""
+
+
+def unproved_of(held: Object, key: str) -> Unproved | None:
+    """What is noted of the present text; None where it was proved, or somebody has edited it since."""
+    try:
+        note = json.loads(_annotation(held, UNPROVED).get(key, "{}"))
+        if note.get("sha256") != sha256(str((held.get("data") or {}).get(key, ""))):
+            return None
+        return Unproved(int(note["revision"]), tuple(map(str, note["resolved"])), tuple(map(tuple, note["seen"])))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def note_unproved(held: Object, key: str, way_back: Unproved | None) -> Object:
+    """The ConfigMap with a note that its present text is not proved yet; None: without such a note."""
+    text = ""
+    if way_back is not None:
+        note = {"sha256": sha256(held["data"][key]), **way_back._asdict()}
+        text = json.dumps(note, separators=(",", ":"))
+    if text or _annotation(held, UNPROVED).get(key):
+        _note(held, UNPROVED, key, text)
     return held
 
 
