@@ -49,6 +49,7 @@ class Request(t.NamedTuple):
     test_names: tuple[str, ...] = ()
     test_from: str = "auto"
     revision: int | None = None
+    validate: str = "lint"
 
 
 def change(client: Client, wish: Wanted, request: Request, check_mode: bool, diff: bool, say: Say) -> dict[str, t.Any]:
@@ -76,16 +77,22 @@ def change(client: Client, wish: Wanted, request: Request, check_mode: bool, dif
         noticed[:] = texts.strangers(held, where.key)
         if made.changes:
             _check_owner(held, workload, request)
-            if not check_mode:
-                _keep(client, where, text)
         return texts.write_into(held, where.key, made)
 
     prove = request.wait and not check_mode
     before = {one.key: one for one in (_looks(client, where, running) if prove else ())}
     tests = _Tests(client, where, request) if request.test_names and prove else None
-    edited = edit_object(client, path, edit, check_mode, dry_run=not check_mode)
+    trial = _Trial(client, where, request, say)
+
+    def before_write(before: Object, after: Object) -> None:
+        if last[0].changes:
+            trial.run(after)
+            _keep(client, where, texts.text_of(before, where.key, what))
+
+    edited = edit_object(client, path, edit, check_mode, dry_run=not check_mode, before_write=before_write)
     made = last[0]
     result = _result(edited, made, where, client, noticed)
+    trial.tell(result, bool(made.changes))
     if diff:
         result["diff"] = texts.difference(made.before, made.after, f"{what}, key {where.key}")
     if not prove:
@@ -146,6 +153,38 @@ def _result(
         "warnings": [*noticed, *made.warnings, *([edited.unchecked] if edited.unchecked else [])],
         "requests": client.requests,
     }
+
+
+class _Trial:
+    """The throw-away pod of ``validate: pod``, for the text that is about to be written."""
+
+    def __init__(self, client: Client, where: Where, request: Request, say: Say) -> None:
+        self._client, self._where, self._say = client, where, say
+        self._wanted = request.validate == "pod"
+        self._seconds = request.wait_timeout
+        self._tried: Object | None = None
+        self._seen: dict[str, t.Any] | None = None
+
+    def run(self, after: Object) -> None:
+        """Try it, once for each text; somebody's edit meanwhile makes another. Raises KubeError."""
+        if not self._wanted or self._tried == after.get("data"):
+            return
+        from ansible_collections.kubenode.network.plugins.module_utils._kube.validate import validate_in_pod
+
+        wanted = {self._where.config_map: after}
+        self._seen = validate_in_pod(self._client, self._where, wanted, self._seconds, self._say)
+        self._tried = after.get("data")
+
+    def tell(self, result: dict[str, t.Any], changes: bool) -> None:
+        """Put what was seen, or why nothing was, into the result."""
+        if not self._wanted or not changes:
+            return
+        if self._seen is None:
+            from ansible_collections.kubenode.network.plugins.module_utils._kube.validate import not_run
+
+            result["warnings"].append(not_run(self._client, self._where))
+        result["validation"] = self._seen
+        result["requests"] = self._client.requests
 
 
 def _looks(client: Client, where: Where, running: t.Sequence[Running]) -> t.Iterator[Loaded]:

@@ -41,12 +41,13 @@ class Edited(t.NamedTuple):
 
 def edit_object(
     client: Client, path: str, edit: Edit, check_mode: bool = False, manager: str = "kubenode.network",
-    dry_run: bool = False,
+    dry_run: bool = False, before_write: t.Callable[[Object, Object], None] = lambda _before, _after: None,
 ) -> Edited:  # fmt: skip
     """Change the object at ``path``; the result is as after one undisturbed edit.
 
     Without a change it is one request. In check mode the API server is asked for a dry run, and where we may not write
-    at all the result says so. ``dry_run`` asks for one before the write too.
+    at all the result says so. ``dry_run`` asks for one before the write too. ``before_write`` is called with the object
+    before and after, right before every write that is no dry run; what it raises stops the write.
     Raises KubeError: there is no such object, the server refuses, or others never stop writing.
     """
     for attempt in range(1, ATTEMPTS + 1):
@@ -63,6 +64,7 @@ def edit_object(
                 return _tried(client, path, before, after, manager)
             if dry_run:
                 client.replace(path, after, dryRun="All", fieldManager=manager)
+            before_write(before, after)
             written = client.replace(path, after, fieldManager=manager)
         except Answered as error:
             if error.status != 409:
