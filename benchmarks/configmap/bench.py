@@ -179,8 +179,8 @@ def claims(bench: Bench) -> t.Iterator[measure.Claim]:
     print(
         f"requests, nothing to change: {named.all} with the target named, {waited.all} with wait and {PODS} pods, "
         f"{found.all} with wait where the chain has to find the target; k8s_info and k8s {others[0].all}, kubectl "
-        f"get and patch {others[1].all}; a change without wait: {changed.all}, its dry run and the revision among them, "
-        f"k8s_info and k8s {theirs_changed[0].all}, kubectl get and patch {theirs_changed[1].all}",
+        f"get and patch {others[1].all}; a change without wait: {changed.all}, a dry run and the revision among "
+        f"them, k8s_info and k8s {theirs_changed[0].all}, kubectl get and patch {theirs_changed[1].all}",
         file=sys.stderr,
     )
     yield measure.Claim("configmap: nothing to change, target named: requests", named.all, 1, "")
