@@ -24,6 +24,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.chain impor
 )
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kube.throwaway import tries
 
 POLL_SECONDS = 1.0
 _RUNNING = re.compile(r"Running configuration (?:SHA512|MD5) = ([0-9a-f]+)")
@@ -105,7 +106,7 @@ def pods_now(client: Client, where: Where) -> list[Running]:
     path = f"/api/v1/namespaces/{segment(where.namespace)}/pods"
     found = []
     for one in client.items(path, labelSelector=where.selector or None):
-        if over(one):
+        if over(one) or tries(one):
             continue
         for container, source in sources(one):
             if (source.name, source.key) == (where.config_map, where.key):
@@ -169,21 +170,21 @@ def last_words(client: Client, namespace: str, pod: Pod) -> str:
 
 def wait_until_loaded(
     client: Client, where: Where, wanted: str, before: t.Mapping[tuple[str, str], Loaded], seconds: float,
-    tell: t.Callable[[str], None] = lambda _line: None, sha256: str = "",
+    tell: t.Callable[[str], None] = lambda _line: None, silent: bool = False,
 ) -> list[Loaded]:  # fmt: skip
     """Wait until every pod runs the text of hash ``wanted``; what each showed as proof.
 
-    ``before``: what was seen of the pods before the write. ``sha256``: of the text, where it has no plugin reload:
-    CoreDNS does not tell what it runs then, and the proof is that the pod was started for it. Raises LoadFailed with
-    CoreDNS's own words as soon as one refuses the text or crashes, KubeError when ``seconds`` are over.
+    ``before``: what was seen of the pods before the write. ``silent``: the text has no plugin reload, so that CoreDNS
+    does not tell what it runs, and the proof is that the pod was started for it. Raises LoadFailed with CoreDNS's own
+    words as soon as one refuses the text or crashes, KubeError when ``seconds`` are over.
     """
     deadline = time.monotonic() + seconds
     restarts = {one.pod.uid: one.pod.restarts for one in before.values()}
     settled: dict[tuple[str, str], Loaded] = {}
 
     def settle(pod: Pod) -> bool:
-        if sha256 and pod.started and pod.started_with == sha256:
-            settled[pod.uid, pod.started] = by_start(pod, wanted)
+        if silent and pod.started and pod.started_with == wanted:
+            settled[pod.uid, pod.started] = by_start(pod)
         return _settled(client, where, pod, wanted, before, restarts, settled)
 
     while True:
@@ -201,9 +202,9 @@ def wait_until_loaded(
         time.sleep(POLL_SECONDS)
 
 
-def by_start(pod: Pod, wanted: str) -> Loaded:
-    """What a pod shows that was started for the text."""
-    return Loaded(pod, wanted, None, "start")
+def by_start(pod: Pod) -> Loaded:
+    """What a pod shows that was started for a text."""
+    return Loaded(pod, pod.started_with, None, "start")
 
 
 def _complaint(client: Client, where: Where, pods: t.Sequence[Pod], waiting: t.Sequence[str]) -> str:
