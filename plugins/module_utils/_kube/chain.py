@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kube.owner import KUBE_DNS
 
 STARTED_WITH = "kubenode.network/started-with"
 """Annotation of a pod template that was restarted for the sake of a text: the hash of what its pods load with it."""
@@ -218,6 +219,8 @@ def over(pod: Object) -> bool:
 def _source(pod: Object, what: str) -> tuple[Object, Source, str]:
     for container, source in sources(pod):
         return pod["spec"], source, container
+    if any(one["name"] == "kubedns" for one in pod["spec"]["containers"]):
+        raise KubeError(f"{what} runs kube-dns (GKE and others), which has no Corefile: {KUBE_DNS}")
     ends = "; ".join(
         f"container {one['name']}: {_mounted(pod['spec'], one, _base_of(one))[1]}" for one in pod["spec"]["containers"]
     )
