@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile
+from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, extra
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
 from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile import Request
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
@@ -100,6 +100,21 @@ def test_a_trial_needs_the_role_to_validate(having: t.Any, cluster: t.Any) -> No
         change(having("read", "edit"), wait=False, validate="pod")
     assert cluster.config_map()["data"] == before
     assert change(having("validate"), wait=False, validate="pod")["validation"]["ready_after"] >= 0
+
+
+def test_an_extension_needs_the_role_for_it(having: t.Any, cluster: t.Any) -> None:
+    def run(client: t.Any, wish: Wanted) -> dict[str, t.Any]:
+        return corefile.change(
+            client, wish, Request(wait=False), False, False, lambda _line: None,
+            lambda client, request: extra.extra_of(client, request, extra.Options(removes=wish.reset)),
+        )  # fmt: skip
+
+    wish = Wanted({"stub_domains": [{"zone": "rights.example.com", "servers": ["192.0.2.8"]}]}, owner="rights")
+    with pytest.raises(KubeError, match=r"coredns-extra-configs.*forbidden.*docs/rbac"):
+        run(having("read", "edit"), wish)
+    assert run(having("read", "extra"), wish)["changed"]
+    assert "rights.example.com" in cluster.config_map("coredns-extra-configs")["data"]["Corefile"]
+    assert run(having("read", "extra"), Wanted(owner="rights", reset=True))["resource_version"] == ""
 
 
 def test_no_role_asks_for_more_than_these_modules_use() -> None:

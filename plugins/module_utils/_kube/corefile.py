@@ -142,6 +142,7 @@ def _result(
         "findings": [one._asdict() for one in made.findings],
         "warnings": [*subject.warnings, *noticed, *made.warnings, *unchecked],
         "requests": client.requests,
+        **subject.found,
     }
 
 
