@@ -71,7 +71,7 @@ def change(
     tests = _Tests(client, where, request) if request.test_names and prove else None
     trial = _Trial(client, subject, request, say)
 
-    def before_write(_before: Object, after: Object) -> None:
+    def before_write(after: Object) -> None:
         made = last[0][0]
         if made.changes:
             trial.run(after)
@@ -79,7 +79,7 @@ def change(
                 _keep(client, text, made.before)
 
     edited = edit_object(
-        client, subject.path, edit, check_mode, dry_run=not check_mode, before_write=before_write, new=subject.new()
+        client, subject.path, edit, check_mode, dry_run=not check_mode, new=subject.new(), before_write=before_write
     )
     made, reading = last[0]
     result = _result(edited, made, subject, client, noticed)
@@ -159,13 +159,13 @@ class _Trial:
 
     def run(self, after: Object) -> None:
         """Try it, once for each text; somebody's edit meanwhile makes another. Raises KubeError."""
-        if not self._wanted or self._tried == after.get("data", {}):
+        if not self._wanted or self._tried == after.get("data"):
             return
         from ansible_collections.kubenode.network.plugins.module_utils._kube.validate import validate_in_pod
 
         wanted = {self._config_map: after}
         self._seen = validate_in_pod(self._client, self._where, wanted, self._seconds, self._say)
-        self._tried = after.get("data", {})
+        self._tried = after.get("data")
 
     def tell(self, result: dict[str, t.Any], changes: bool) -> None:
         """Put what was seen, or why nothing was, into the result."""
