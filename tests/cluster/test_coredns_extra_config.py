@@ -240,6 +240,41 @@ def test_a_replaced_text_comes_back_by_its_number(edge: t.Any, custom: t.Any) ->
     assert texts.RECORDS not in left["metadata"].get("annotations", {})
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"name": "coredns"}, "name: ConfigMap edge/coredns has the Corefile itself"),
+        ({"service": None, "namespace": "default"}, "namespace: default is given, and CoreDNS runs in"),
+        ({"service": "none"}, "there is no Service edge/none; or name the Corefile .* with corefile_name"),
+        ({"service": None, "corefile_name": "none"}, "there is no ConfigMap edge/none: .*corefile_name"),
+        (
+            {"service": None, "corefile_name": "coredns", "corefile_key": "x"},
+            "has no key x: its keys are Corefile, Node",
+        ),
+        ({"server": "node-cache", "flavor": "coredns-custom"}, "server: node-cache imports no coredns-custom"),
+        ({"server": "node-cache", "service": None}, "there is no ConfigMap edge/node-local-dns"),
+    ],
+)
+def test_what_is_named_wrongly_is_told(edge: t.Any, deployed: t.Any, wrong: dict[str, t.Any], said: str) -> None:
+    kinds = {name: wrong[name] for name in wrong if name in extra.Options._fields}
+    asked = {name: wrong[name] for name in wrong if name not in kinds}
+    request = Request(service="edge-dns", namespace=EDGE, key="a.server")._replace(**asked)
+    client = connect({"kubeconfig": str(edge.kubeconfig())})
+    with pytest.raises(KubeError, match=said):
+        extra.extra_of(client, request, extra.Options(**kinds))
+
+
+def test_a_text_of_somebody_who_puts_it_back_is_not_edited(edge: t.Any, custom: t.Any) -> None:
+    put(edge, **{"their.server": "their.example.com {\n  whoami\n}\n"})
+    mark = {
+        "metadata": {"labels": {"kustomize.toolkit.fluxcd.io/name": "dns", "kubernetes.azure.com/managedby": "aks"}}
+    }
+    edge.request("PATCH", f"/api/v1/namespaces/{EDGE}/configmaps/coredns-custom", mark, kind="merge-patch")
+    with pytest.raises(KubeError, match=r"edge/coredns-custom belongs to Flux .*on_owner: force"):
+        custom("lab.server", LAB)
+    assert custom("lab.server", LAB, wait=False, on_owner="force")["changed"]
+
+
 def test_where_nothing_reads_it_the_way_in_is_told(cluster: t.Any) -> None:
     """Kubeadm's CoreDNS has neither volume nor import."""
     asked = {"service": "kube-dns", "namespace": objects.NAMESPACE}

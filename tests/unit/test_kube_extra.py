@@ -13,12 +13,17 @@ from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors 
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.findings import Target
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.load import Files
 from ansible_collections.kubenode.network.plugins.module_utils._kube import extra, texts, way_in
-from ansible_collections.kubenode.network.plugins.module_utils._kube.around import Mount, mounts_of
-from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import pod_state
+from ansible_collections.kubenode.network.plugins.module_utils._kube.around import (
+    Mount,
+    mounts_of,
+    restart_where_needed,
+)
+from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import conf_of, pod_state, sources
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.owner import Owner, find_owner
 from ansible_collections.kubenode.network.plugins.module_utils._kube.proof import Running, Where
 from ansible_collections.kubenode.network.plugins.module_utils._kube.reading import Reading
+from ansible_collections.kubenode.network.plugins.module_utils._kube.subject import Request
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted, edit_text
 
 # As AKS lays it.
@@ -239,12 +244,48 @@ def test_a_config_map_for_users_is_not_undone_by_whose_own_way_it_is() -> None:
     assert found is not None and found.name.startswith("Flux")
 
 
-def test_a_node_cache_takes_its_corefile_from_another_file() -> None:
-    from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import conf_of, sources
+def test_a_reload_that_is_imported_is_one_too() -> None:
+    """Pods that reload by themselves are not restarted: nothing is asked of the API server."""
+    nobody = t.cast("t.Any", None)
+    assert not restart_where_needed(nobody, WHERE, [running()], reading(OVERRIDE).loading("reload 5s\n"))
+    with pytest.raises(KubeError, match=r"do not reload their Corefile.*restart them by hand"):
+        restart_where_needed(nobody, WHERE, [running()], reading(OVERRIDE).loading("log\n"))
 
-    items = [{"key": "Corefile", "path": "Corefile.base"}]
+
+class Held:
+    """An API server with a few objects: what a node-cache is found by."""
+
+    def __init__(self, corefile: str, pod: dict[str, t.Any]) -> None:
+        self.config_map = {"metadata": {"name": "node-local-dns"}, "data": {"Corefile": corefile}}
+        self.pod = pod
+
+    def find(self, path: str) -> dict[str, t.Any] | None:
+        return self.config_map if path == "/api/v1/namespaces/kube-system/configmaps/node-local-dns" else None
+
+    def items(self, _path: str, **_query: t.Any) -> list[dict[str, t.Any]]:
+        return [self.pod]
+
+
+@pytest.mark.parametrize(("upstream", "proves"), [("__PILLAR__CLUSTER__DNS__", False), ("192.0.2.53", True)])
+def test_what_a_node_cache_puts_into_its_corefile_cannot_be_proved(upstream: str, proves: bool) -> None:
+    corefile = f". {{\n  forward . {upstream}\n}}\nimport /etc/extra/Corefile*\n"
+    config = {"name": "coredns", "configMap": {"name": "node-local-dns", "items": [_BASE]}}
+    volume = {"name": "extra", "configMap": {"name": "node-local-dns-extra-configs", "optional": True}}
+    pod = running(config, volume, args=("-localip", "169.254.20.10", "-conf", "/etc/Corefile")).thing
+    client = t.cast("t.Any", Held(corefile, {**pod, "status": {"phase": "Running"}}))
+    found = extra.extra_of(client, Request(), extra.Options(server="node-cache"))
+    assert found.text == Where("kube-system", "node-local-dns-extra-configs", "Corefile")
+    assert found.proves is proves
+    assert [one.startswith("node-cache puts addresses") for one in found.warnings] == [True] * (not proves)
+    assert found.found["imported_by"]["paths"] == ["/etc/extra/Corefile"]
+
+
+_BASE = {"key": "Corefile", "path": "Corefile.base"}
+
+
+def test_a_node_cache_takes_its_corefile_from_another_file() -> None:
     pod = running(
-        {"name": "coredns", "configMap": {"name": "node-local-dns", "items": items}},
+        {"name": "coredns", "configMap": {"name": "node-local-dns", "items": [_BASE]}},
         args=("-localip", "169.254.20.10", "-conf", "/etc/Corefile"),
     ).thing
     [(container, source)] = sources(pod)

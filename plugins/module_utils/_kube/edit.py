@@ -71,7 +71,8 @@ def edit_object(
             before_write(after)
             written = _write(client, path, before, after, manager)
         except Answered as error:
-            if error.status != 409:
+            gone = error.status == 404 and new is not None and found is not None
+            if error.status != 409 and not gone:
                 raise
             # Many writers that all wait alike would meet again.
             time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.01 * 2**attempt)))  # noqa: S311 - no secret
