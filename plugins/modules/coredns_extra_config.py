@@ -147,6 +147,7 @@ EXAMPLES = r"""
     on_owner: fail
     validate: pod
     wait_timeout: 300
+    touch_pods: true
 
 - name: The same for NodeLocal DNSCache, before its pods mount it
   kubenode.network.coredns_extra_config:
