@@ -94,6 +94,14 @@ def test_a_proof_needs_the_role_to_prove(having: t.Any, cluster: t.Any) -> None:
     assert result["tests"][0]["resolved"] is True
 
 
+def test_a_trial_needs_the_role_to_validate(having: t.Any, cluster: t.Any) -> None:
+    before = cluster.config_map()["data"]
+    with pytest.raises(KubeError, match=r"validate: pod.*forbidden.*docs/rbac.*validate: lint"):
+        change(having("read", "edit"), wait=False, validate="pod")
+    assert cluster.config_map()["data"] == before
+    assert change(having("validate"), wait=False, validate="pod")["validation"]["ready_after"] >= 0
+
+
 def test_no_role_asks_for_more_than_these_modules_use() -> None:
     asked = {one for role in ROLES for rule in role["rules"] for one in rule["resources"]}
     assert not asked & {"nodes/proxy", "secrets", "*"}

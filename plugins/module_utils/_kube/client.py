@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A connection to an API server that speaks plain JSON.
 
-Configuration, credentials, proxies and TLS are the kubernetes client's; its typed API is not used, since it takes four
-times as long to import and refuses fields it does not know.
+Configuration, credentials, proxies and TLS are the kubernetes client's, but for plain kubeconfigs (``plain``), which
+need no client; its typed API is not used, since it takes four times as long to import and refuses fields it does not
+know.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from urllib.parse import quote, urlencode
 
 from ansible_collections.kubenode.network.plugins.module_utils._kube._kubernetes_dep import kubernetes
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kube.plain import plain
 
 Object = dict[str, t.Any]
 
@@ -42,11 +44,15 @@ _FALSE = ("no", "n", "false", "f", "off", "0")
 class Client:
     """Requests to one API server, counted in ``requests``. All of them raise KubeError, Answered where it refused."""
 
-    def __init__(self, configuration: t.Any, rest: t.Any, impersonate: tuple[str, t.Sequence[str]] = ("", ())) -> None:
+    def __init__(
+        self, host: str, pool: t.Any, credentials: t.Callable[[], dict[str, str]], configuration: t.Callable[[], t.Any],
+        impersonate: tuple[str, t.Sequence[str]] = ("", ()),
+    ) -> None:  # fmt: skip
+        self._pool = pool
+        self._credentials = credentials
         self._configuration = configuration
-        self._pool = rest.RESTClientObject(configuration).pool_manager
         self._impersonate = impersonate
-        self.host = str(configuration.host).rstrip("/")
+        self.host = host
         self.requests = 0
 
     def get(self, path: str, **query: t.Any) -> Object:
@@ -63,13 +69,19 @@ class Client:
 
     def items(self, path: str, **query: t.Any) -> list[Object]:
         """All objects of a list, page by page."""
-        found: list[Object] = []
+        return list(self.each(path, **query))
+
+    def each(self, path: str, **query: t.Any) -> t.Generator[Object, None, str]:
+        """The same one by one: no more than a page of them is held at a time.
+
+        The last thing that a generator of it returns is the version of the list, for a watch that goes on from there.
+        """
         while True:
             page = self.get(path, **{"limit": 500, **query})
-            found += page["items"]
+            yield from page["items"]
             token = page["metadata"].get("continue")
             if not token:
-                return found
+                return str(page["metadata"].get("resourceVersion", ""))
             query["continue"] = token
 
     def create(self, path: str, body: Object, **query: t.Any) -> Object:
@@ -80,6 +92,13 @@ class Client:
 
     def patch(self, path: str, body: t.Any, kind: str = MERGE, **query: t.Any) -> Object:
         return t.cast(Object, self.request("PATCH", path, body, kind, query))
+
+    def delete(self, path: str, uid: str, version: str, **query: t.Any) -> None:
+        """Delete an object that nobody has changed or made anew since; Answered with 409 where somebody has."""
+        body = {
+            "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid, "resourceVersion": version},
+        }  # fmt: skip
+        self.request("DELETE", path, body, query=query)
 
     def text(self, path: str, **query: t.Any) -> str:
         """An answer that is no JSON: a log, or what a pod's own server says through the API server's proxy."""
@@ -110,6 +129,36 @@ class Client:
             raise _refused(method, path, answer.status, text)
         return json.loads(text) if decode else text
 
+    def lines(self, path: str, seconds: float, query: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+        """The lines of an answer that goes on, as they come, until the API server ends it or ``seconds`` pass without.
+
+        Raises KubeError, Answered where it refused.
+        """
+        url = self.host + path + "?" + urlencode({key: _query(value) for key, value in query.items()})
+        self.requests += 1
+        try:
+            answer = self._pool.request(
+                "GET", url, headers=self._headers(), timeout=seconds, retries=False, preload_content=False
+            )
+        except Exception as error:
+            raise KubeError(
+                f"the API server {self.host} cannot be reached: {_words(error)}; see kubeconfig, host and proxy"
+            ) from error
+        try:
+            if answer.status >= 400:
+                raise _refused("GET", path, answer.status, answer.data.decode("utf-8", "replace"))
+            rest = b""
+            for part in answer.stream(65536, decode_content=True):
+                *whole, rest = (rest + part).split(b"\n")
+                for line in whole:
+                    yield line.decode("utf-8", "replace")
+        except (OSError, _broken()) as error:
+            # A watch that ends early is taken up again; one that cannot be is told by the next request.
+            _ended = error
+        finally:
+            # What is left of the answer is not read: the connection goes with it.
+            answer.close()
+
     @contextlib.contextmanager
     def port_forward(self, namespace: str, pod: str, port: int) -> t.Iterator[t.Any]:
         """A connection to a port of a pod through the API server: something like a socket. Raises KubeError."""
@@ -117,7 +166,7 @@ class Client:
         from kubernetes import stream
 
         self.requests += 1
-        call = api.CoreV1Api(api.ApiClient(self._configuration)).connect_get_namespaced_pod_portforward
+        call = api.CoreV1Api(api.ApiClient(self._configuration())).connect_get_namespaced_pod_portforward
         try:
             forward = stream.portforward(call, pod, namespace, ports=str(port))
         except Exception as error:
@@ -131,10 +180,7 @@ class Client:
             forward.close()
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Accept": "application/json, */*", "User-Agent": "kubenode.network"}
-        for setting in self._configuration.auth_settings().values():
-            if setting["in"] == "header" and setting["value"]:
-                headers[setting["key"]] = setting["value"]
+        headers = {"Accept": "application/json, */*", "User-Agent": "kubenode.network", **self._credentials()}
         user, groups = self._impersonate
         if user:
             headers["Impersonate-User"] = user
@@ -148,8 +194,28 @@ def connect(params: t.Mapping[str, t.Any]) -> Client:
 
     Raises KubeError where none of these leads to a cluster.
     """
-    Configuration, config, rest = kubernetes()  # noqa: N806 - a class
     values = {name: _value(params, name) for name in _ENVIRONMENT}
+    who = (values.pop("impersonate_user") or "", tuple(params.get("impersonate_groups") or ()))
+    try:
+        found = plain(values)
+        if found is not None:
+            return Client(found.host, found.pool(), found.headers, lambda: _configured(values), who)
+    except (ImportError, OSError):
+        # The client needs the same, and has an error for each.
+        pass
+    rest = kubernetes()[2]
+    configuration = _configured(values)
+    try:
+        pool = rest.RESTClientObject(configuration).pool_manager
+    except OSError as error:
+        raise KubeError(f"a certificate or key of the connection cannot be read: {_words(error)}") from error
+    host = str(configuration.host).rstrip("/")
+    return Client(host, pool, lambda: _credentials(configuration), lambda: configuration, who)
+
+
+def _configured(values: t.Mapping[str, t.Any]) -> t.Any:
+    """The client's Configuration. Raises KubeError."""
+    Configuration, config, _rest = kubernetes()  # noqa: N806 - a class
     configuration = Configuration()
     kubeconfig, context = values["kubeconfig"], values["context"]
     direct = bool(values["host"] and (values["api_key"] or values["client_cert"] or values["username"]))
@@ -164,11 +230,12 @@ def connect(params: t.Mapping[str, t.Any]) -> Client:
         configuration.refresh_api_key_hook = None
     if values["username"] and values["password"]:
         configuration.api_key = {"authorization": configuration.get_basic_auth_token()}
-    try:
-        groups = tuple(params.get("impersonate_groups") or ())
-        return Client(configuration, rest, (values["impersonate_user"] or "", groups))
-    except OSError as error:
-        raise KubeError(f"a certificate or key of the connection cannot be read: {_words(error)}") from error
+    return configuration
+
+
+def _credentials(configuration: t.Any) -> dict[str, str]:
+    settings = configuration.auth_settings().values()
+    return {one["key"]: one["value"] for one in settings if one["in"] == "header" and one["value"]}
 
 
 def _load(config: t.Any, configuration: t.Any, kubeconfig: t.Any, context: t.Any, persist: bool) -> None:
@@ -203,6 +270,13 @@ def _value(params: t.Mapping[str, t.Any], name: str) -> t.Any:
     if name in ("validate_certs", "persist_config") and text is not None:
         return text.strip().lower() not in _FALSE
     return text or None
+
+
+def _broken() -> type[Exception]:
+    """What urllib3 raises in the middle of an answer; it comes with the kubernetes client."""
+    from urllib3.exceptions import HTTPError
+
+    return t.cast("type[Exception]", HTTPError)
 
 
 def segment(name: str) -> str:

@@ -72,6 +72,7 @@ COREFILE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "known_plugins": {"type": "list", "elements": "str", "default": []},
     "coredns_version": {"type": "str", "default": ""},
     "on_owner": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
+    "validate": {"type": "str", "choices": ["lint", "pod"], "default": "lint"},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 180},
     "test_names": {"type": "list", "elements": "str", "default": []},
@@ -83,6 +84,7 @@ def run_corefile(module: AnsibleModule) -> t.NoReturn:
     """Run coredns_corefile."""
     from ansible_collections.kubenode.network.plugins.module_utils._corefile.findings import Target
     from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile
+    from ansible_collections.kubenode.network.plugins.module_utils._kube.subject import Request
     from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
 
     params = module.params
@@ -96,11 +98,16 @@ def run_corefile(module: AnsibleModule) -> t.NoReturn:
     # Core offers no other way to learn of --diff.
     diff = module._diff  # noqa: SLF001
     if params["path"]:
+        if params["validate"] == "pod":
+            module.fail_json(
+                msg=f"validate: pod needs a cluster, and path names the file {params['path']}: leave it out"
+            )
         from ansible_collections.kubenode.network.plugins.module_utils._kube import path
 
         _finish(module, lambda: path.change(params["path"], wish, module.check_mode, diff))
-    request = corefile.Request(
+    request = Request(
         params["name"], params["namespace"], params["key"], params["service"], params["on_owner"], params["wait"],
         params["wait_timeout"], tuple(params["test_names"]), params["test_from"], params["restore"],
+        params["validate"],
     )  # fmt: skip
     run_module(module, lambda client: corefile.change(client, wish, request, module.check_mode, diff, module.debug))
