@@ -16,6 +16,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.client impo
 from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile import Request
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.info import cluster_dns
+from ansible_collections.kubenode.network.plugins.module_utils._kube.scale import Wish, scale
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
 from ansible_collections.kubenode.network.tests.cluster import objects
 
@@ -100,6 +101,13 @@ def test_a_trial_needs_the_role_to_validate(having: t.Any, cluster: t.Any) -> No
         change(having("read", "edit"), wait=False, validate="pod")
     assert cluster.config_map()["data"] == before
     assert change(having("validate"), wait=False, validate="pod")["validation"]["ready_after"] >= 0
+
+
+def test_scaling_needs_the_role_to_scale(having: t.Any) -> None:
+    wish = Wish(replicas=2, wait_timeout=60)
+    assert not scale(having("read", "scale"), wish, check_mode=False)["changed"]
+    predicted = scale(having("scale"), wish._replace(replicas=3), check_mode=True)
+    assert (predicted["changed"], predicted["warnings"]) == (True, [])
 
 
 def test_no_role_asks_for_more_than_these_modules_use() -> None:

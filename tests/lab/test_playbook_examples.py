@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 # The examples of network_checkpoint are one story: test_playbook_checkpoint.py. The others are of a cluster, no worker.
-ELSEWHERE = frozenset(("network_checkpoint", "cluster_dns_info", "coredns_corefile"))
+ELSEWHERE = frozenset(("network_checkpoint", "cluster_dns_info", "cluster_dns_scale", "coredns_corefile"))
 MODULES = sorted({path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")} - ELSEWHERE)
 # What an example needs of the kernel that not each has -> how `ip link add` makes it. tests/vm has a kernel with all.
 KINDS = {kind: kind for kind in ("bond", "dummy", "macvlan", "vlan", "vrf")}
