@@ -137,13 +137,13 @@ attributes:
       mode.
     support: full
     details:
-      - The difference is that of the text, line by line.
+      - The difference is that of what is written, line by line.
   idempotent:
     description:
       - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
     details:
-      - The text is read at every run; where it says what is wanted already, nothing is written.
+      - What is there is read at every run; where it says what is wanted already, nothing is written.
   platform:
     description: Target OS/families that can be operated against.
     support: full

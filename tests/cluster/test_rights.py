@@ -16,6 +16,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.client impo
 from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile import Request
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.info import cluster_dns
+from ansible_collections.kubenode.network.plugins.module_utils._kube.scale import Wish, scale
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
 from ansible_collections.kubenode.network.tests.cluster import objects
 
@@ -115,6 +116,11 @@ def test_an_extension_needs_the_role_for_it(having: t.Any, cluster: t.Any) -> No
     assert run(having("read", "extra"), wish)["changed"]
     assert "rights.example.com" in cluster.config_map("coredns-extra-configs")["data"]["Corefile"]
     assert run(having("read", "extra"), Wanted(owner="rights", reset=True))["resource_version"] == ""
+def test_scaling_needs_the_role_to_scale(having: t.Any) -> None:
+    wish = Wish(replicas=2, wait_timeout=60)
+    assert not scale(having("read", "scale"), wish, check_mode=False)["changed"]
+    predicted = scale(having("scale"), wish._replace(replicas=3), check_mode=True)
+    assert (predicted["changed"], predicted["warnings"]) == (True, [])
 
 
 def test_no_role_asks_for_more_than_these_modules_use() -> None:
