@@ -19,8 +19,16 @@ class DnsError(Exception):
     """A question without a usable answer; the message has the name, the server and the reason."""
 
 
+class NoAnswer(DnsError):
+    """Nothing came back at all: no server there, or no way to it."""
+
+
+class CannotAsk(DnsError):
+    """Nothing was asked: what asks is not installed."""
+
+
 def query(name: str, server: str, tcp: bool, kind: str = "A", port: int = 53, seconds: float = SECONDS) -> list[str]:
-    """The addresses (or other data) of a name. Raises DnsError: no answer, or one that says there is none."""
+    """The addresses (or other data) of a name. Raises DnsError: one that says there is none, or no answer."""
     dns = _dns()
     message = dns.message.make_query(name, kind)
     ask = dns.query.tcp if tcp else dns.query.udp
@@ -28,7 +36,7 @@ def query(name: str, server: str, tcp: bool, kind: str = "A", port: int = 53, se
         answer = ask(message, server, timeout=seconds, port=port)
     except (OSError, dns.exception.DNSException) as error:
         words = str(error) or type(error).__name__
-        raise DnsError(f"{name}: {server} gives no answer over {'TCP' if tcp else 'UDP'}: {words}") from error
+        raise NoAnswer(f"{name}: {server} gives no answer over {'TCP' if tcp else 'UDP'}: {words}") from error
     return _data(name, server, answer, kind)
 
 
@@ -43,7 +51,7 @@ def over_stream(name: str, stream: socket.socket, kind: str = "A", seconds: floa
         size = struct.unpack("!H", _exactly(stream, 2))[0]
         answer = dns.message.from_wire(_exactly(stream, size))
     except (OSError, dns.exception.DNSException) as error:
-        raise DnsError(f"{name}: no answer through the port forward: {error or type(error).__name__}") from error
+        raise NoAnswer(f"{name}: no answer through the port forward: {error or type(error).__name__}") from error
     if not message.is_response(answer):
         raise DnsError(f"{name}: the answer through the port forward is to another question")
     return _data(name, "the pod", answer, kind)
@@ -71,7 +79,7 @@ def _data(name: str, server: str, answer: t.Any, kind: str) -> list[str]:
 
 
 def _dns() -> t.Any:
-    """The package dnspython with what is used of it. Raises DnsError where it is missing."""
+    """The package dnspython with what is used of it. Raises CannotAsk where it is missing."""
     try:
         import dns.exception
         import dns.message
@@ -79,7 +87,7 @@ def _dns() -> t.Any:
         import dns.rcode
         import dns.rdatatype
     except ImportError as error:
-        raise DnsError(
+        raise CannotAsk(
             f"the Python package dnspython cannot be imported by {sys.executable}; install it there: "
             f"{sys.executable} -m pip install 'dnspython>={MINIMUM_VERSION}'"
         ) from error
