@@ -17,7 +17,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile im
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.info import cluster_dns
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
-from ansible_collections.kubenode.network.tests.cluster import objects
+from ansible_collections.kubenode.network.tests.cluster import nodelocal, objects, simulated_nodes
 
 GUIDE = pathlib.Path(__file__).resolve().parents[2] / "docs/rbac.md"
 ROLES = [
@@ -100,6 +100,32 @@ def test_a_trial_needs_the_role_to_validate(having: t.Any, cluster: t.Any) -> No
         change(having("read", "edit"), wait=False, validate="pod")
     assert cluster.config_map()["data"] == before
     assert change(having("validate"), wait=False, validate="pod")["validation"]["ready_after"] >= 0
+
+
+def test_a_node_local_cache_needs_its_role_for_all_of_its_life(having: t.Any, cluster: t.Any) -> None:
+    having("read")
+    with simulated_nodes.SimulatedNodes(cluster, 2, nodelocal.PODS) as sim:
+        cache = nodelocal.Cache(cluster, sim)
+        before = cache.state()
+        try:
+            with pytest.raises(KubeError, match=r"forbidden.*docs/rbac"):
+                cache.run(user="editor")
+            assert cache.state() == before
+            having("nodelocaldns")
+            first = cache.run(user="editor", wave_size="1")
+            assert not [one for one in first["warnings"] if "may not be read" in one]
+            log = [{"server": ".", "enabled": True}]
+            sim.broken.add("sim-2")
+            sim.mends.add(first["revision"])
+            with pytest.raises(KubeError, match="was taken back"):
+                cache.run(user="editor", log=log)
+            sim.broken.clear()
+            cache.run(user="editor", log=log)
+            cache.run(user="editor", state="previous")
+            assert cache.run(user="editor", state="absent")["changed"]
+            assert cache.state() == before
+        finally:
+            cache.clear()
 
 
 def test_no_role_asks_for_more_than_these_modules_use() -> None:
