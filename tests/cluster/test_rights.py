@@ -18,7 +18,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.errors impo
 from ansible_collections.kubenode.network.plugins.module_utils._kube.info import cluster_dns
 from ansible_collections.kubenode.network.plugins.module_utils._kube.scale import Wish, scale
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
-from ansible_collections.kubenode.network.tests.cluster import objects
+from ansible_collections.kubenode.network.tests.cluster import nodelocal, objects, simulated_nodes
 
 GUIDE = pathlib.Path(__file__).resolve().parents[2] / "docs/rbac.md"
 ROLES = [
@@ -116,11 +116,39 @@ def test_an_extension_needs_the_role_for_it(having: t.Any, cluster: t.Any) -> No
     assert run(having("read", "extra"), wish)["changed"]
     assert "rights.example.com" in cluster.config_map("coredns-extra-configs")["data"]["Corefile"]
     assert run(having("read", "extra"), Wanted(owner="rights", reset=True))["resource_version"] == ""
+
+
 def test_scaling_needs_the_role_to_scale(having: t.Any) -> None:
     wish = Wish(replicas=2, wait_timeout=60)
     assert not scale(having("read", "scale"), wish, check_mode=False)["changed"]
     predicted = scale(having("scale"), wish._replace(replicas=3), check_mode=True)
     assert (predicted["changed"], predicted["warnings"]) == (True, [])
+
+
+def test_a_node_local_cache_needs_its_role_for_all_of_its_life(having: t.Any, cluster: t.Any) -> None:
+    having("read")
+    with simulated_nodes.SimulatedNodes(cluster, 2, nodelocal.PODS) as sim:
+        cache = nodelocal.Cache(cluster, sim)
+        before = cache.state()
+        try:
+            with pytest.raises(KubeError, match=r"forbidden.*docs/rbac"):
+                cache.run(user="editor")
+            assert cache.state() == before
+            having("nodelocaldns")
+            first = cache.run(user="editor", wave_size="1")
+            assert not [one for one in first["warnings"] if "may not be read" in one]
+            log = [{"server": ".", "enabled": True}]
+            sim.broken.add("sim-2")
+            sim.mends.add(first["revision"])
+            with pytest.raises(KubeError, match="was taken back"):
+                cache.run(user="editor", log=log)
+            sim.broken.clear()
+            cache.run(user="editor", log=log)
+            cache.run(user="editor", state="previous")
+            assert cache.run(user="editor", state="absent")["changed"]
+            assert cache.state() == before
+        finally:
+            cache.clear()
 
 
 def test_no_role_asks_for_more_than_these_modules_use() -> None:
