@@ -11,13 +11,14 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile
+from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, kubelet
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
 from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile import Request
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.info import cluster_dns
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
 from ansible_collections.kubenode.network.tests.cluster import objects
+from ansible_collections.kubenode.network.tests.unit.test_kubelet_config import KUBEADM
 
 GUIDE = pathlib.Path(__file__).resolve().parents[2] / "docs/rbac.md"
 ROLES = [
@@ -100,6 +101,19 @@ def test_a_trial_needs_the_role_to_validate(having: t.Any, cluster: t.Any) -> No
         change(having("read", "edit"), wait=False, validate="pod")
     assert cluster.config_map()["data"] == before
     assert change(having("validate"), wait=False, validate="pod")["validation"]["ready_after"] >= 0
+
+
+def test_kubelets_of_nodes_to_come_need_a_role_of_their_own(having: t.Any, cluster: t.Any) -> None:
+    name, namespace = "kubelet-config", objects.NAMESPACE
+    held = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}
+    cluster.apply({**held, "data": {"kubelet": KUBEADM}})
+    wish = {"name": name, "namespace": namespace, "key": "kubelet", "state": "present", "cluster_dns": ["10.0.0.1"]}
+    try:
+        with pytest.raises(KubeError, match="forbidden"):
+            kubelet.change(having("read", "edit"), wish, False, False)
+        assert kubelet.change(having("kubelet"), wish, False, False)["changed"]
+    finally:
+        cluster.request("DELETE", objects.path_of(held, named=True))
 
 
 def test_no_role_asks_for_more_than_these_modules_use() -> None:

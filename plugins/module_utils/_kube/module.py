@@ -80,6 +80,27 @@ COREFILE_OPTIONS: dict[str, dict[str, t.Any]] = {
 }
 
 
+KUBELET_OPTIONS: dict[str, dict[str, t.Any]] = {
+    **AUTH_OPTIONS,
+    "cluster_dns": {"type": "list", "elements": "str"},
+    "cluster_domain": {"type": "str"},
+    "resolv_conf": {"type": "str"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "name": {"type": "str", "default": "kubelet-config"},
+    "namespace": {"type": "str", "default": "kube-system"},
+    "key": {"type": "str", "default": "kubelet", "no_log": False},
+}
+
+
+def run_kubelet(module: AnsibleModule) -> t.NoReturn:
+    """Run kubelet_config_map."""
+    from ansible_collections.kubenode.network.plugins.module_utils._kube import kubelet
+
+    # Core offers no other way to learn of --diff.
+    diff = module._diff  # noqa: SLF001
+    run_module(module, lambda client: kubelet.change(client, module.params, module.check_mode, diff))
+
+
 def run_corefile(module: AnsibleModule) -> t.NoReturn:
     """Run coredns_corefile."""
     from ansible_collections.kubenode.network.plugins.module_utils._corefile.findings import Target
