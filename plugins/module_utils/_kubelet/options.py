@@ -56,8 +56,8 @@ def parse(params: t.Mapping[str, t.Any]) -> tuple[dict[str, Value], list[str]]:
         )
     if params.get("state") == "absent" and wish:
         raise KubeletError(
-            f"state: found absent beside {', '.join(wish)}, expected none of them, as it takes back what was set; leave "
-            f"them out, or set them with state: present"
+            f"state: found absent beside {', '.join(wish)}, expected none of them, as it takes back what was set; "
+            f"leave them out, or set them with state: present"
         )
     return {option: wish[option] for option in KEYS if option in wish}, warnings
 
