@@ -58,6 +58,14 @@ def look(node: Node, name: str | None, api: bool = True) -> Health:
     return Health(process, healthy, said, status)
 
 
+def look_patiently(node: Node, name: str | None, seconds: float) -> Health:
+    """The same, once healthz answers or ``seconds`` are over: somebody may just have restarted it."""
+    deadline = time.monotonic() + seconds
+    while not healthz(node)[0] and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    return look(node, name)
+
+
 def find_process(unit: str) -> Process:
     """The main process of a service. Raises StateError where systemd does not tell."""
     names = "MainPID,ActiveState,SubState,NeedDaemonReload"

@@ -27,8 +27,9 @@ Result = dict[str, t.Any]
 
 MODULE = "kubelet_dns"
 # The way back begins well after the wait has ended by itself.
-_MARGIN = 60
+_MARGIN = 30
 _BACK_SECONDS = 60.0
+_PATIENCE = 20.0
 
 
 def run_module(module: AnsibleModule) -> None:
@@ -87,7 +88,7 @@ def _run(
         "restarted": False, "restart_pending": bool(made.lines or stale) and not restart, "warnings": warnings,
     }  # fmt: skip
     if diff:
-        result["diff"] = [_difference(one) for one in made.writes]
+        result["diff"] = [_difference(one) for one in made.writes if one.path != target.RECORDS]
     if check_mode or not result["changed"]:
         return result
     if restart and process is None:
@@ -111,7 +112,10 @@ def _make(
 
     wait = bool(params.get("wait", True)) and restart
     name = params.get("node_name")
-    before = health.look(node, name, api=wait) if restart else None
+    before = None
+    if restart:
+        patience = min(_PATIENCE, seconds)
+        before = health.look_patiently(node, name, patience) if wait else health.look(node, name, api=False)
     if wait and before is not None and not before.healthy:
         raise KubeletError(
             f"{node.unit} is {before.process.state}, and does not answer before the change ({before.said}), so it "
