@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds the Go programs that tests and benchmarks run, once, outside the checkout.
 
-    scripts/env python tests/cluster/build.py [NAME...]     all that an ordinary run needs unless told
+    scripts/env python tests/cluster/build.py [NAME...]     all that tests run unless told
 
 A program is a folder beside this file with its own go.mod, go.sum and main.go. Its binary lies in the project's cache
 under a name made of what it was built from, so that another checkout with the same program finds it. Progress and the
@@ -52,8 +52,8 @@ class Program(t.NamedTuple):
     """What of a folder with several programs; its last part is then the binary's name."""
     source: str = ""
     """The folder, where it is not named like the program."""
-    rare: bool = False
-    """Only built when it is asked for: tests marked ``full`` need it."""
+    tests: bool = True
+    """Every run of the tests needs it; else benchmarks, or tests marked ``full``."""
 
     @property
     def folder(self) -> pathlib.Path:
@@ -74,8 +74,9 @@ PROGRAMS = {
         Program("corefile-oracle", "a few seconds"),
         Program("coredns", "about 3 minutes of CPU"),
         Program("controlplane", "about 8 minutes of CPU", _CONTROL_PLANE),
-        Program("kubelet", _KUBELET, source="controlplane", package="./kubelet", rare=True),
+        Program("kubelet", _KUBELET, source="controlplane", package="./kubelet", tests=False),
         Program("podrunner", "a few seconds after controlplane", source="controlplane", package="./podrunner"),
+        Program("kubectl", "about a minute of CPU", _CONTROL_PLANE, tests=False),
     )
 }
 
@@ -241,7 +242,7 @@ def _say(message: str) -> None:
 
 def main() -> int:
     """Builds what the command line names."""
-    names = sys.argv[1:] or [name for name, program in PROGRAMS.items() if not program.rare]
+    names = sys.argv[1:] or [name for name, program in PROGRAMS.items() if program.tests]
     if unknown := [name for name in names if name not in PROGRAMS]:
         sys.exit(f"no program {unknown[0]}: of {' '.join(PROGRAMS)}")
     try:
