@@ -80,6 +80,7 @@ def shown(root: str) -> dict[str, tuple[t.Any, str]]:
 def test_a_node_of_kubeadm_is_told_by_its_configuration_file(laid: t.Callable[..., str]) -> None:
     root = laid(KUBEADM_NODE)
     node = find_node(root)
+    assert sources.handed_out(root) == (("10.96.0.10",), f"{CONFIG} line 8")
     assert (node.kind, node.config, node.config_dir, node.kubeconfig) == (
         "kubelet", CONFIG, "", "/etc/kubernetes/k.conf"
     )  # fmt: skip
@@ -251,6 +252,7 @@ def test_a_node_that_cannot_be_set_is_refused_with_the_way_out(
     laid: t.Callable[..., str], files: dict[str, str], words: str
 ) -> None:
     root = laid(files)
+    assert sources.handed_out(root)[0] == ()
     with pytest.raises(KubeletError, match=words):
         target.present(find_node(root), {"cluster_dns": CACHE}, root)
 

@@ -89,10 +89,10 @@ def _run(
     }  # fmt: skip
     if diff:
         result["diff"] = [_difference(one) for one in made.writes if one.path != target.RECORDS]
-    if check_mode or not result["changed"]:
-        return result
     if restart and process is None:
         raise KubeletError(f"{node.unit} cannot be restarted, as systemd does not run here; use restart: false")
+    if check_mode or not result["changed"]:
+        return result
     _make(params, node, made, restart, seconds, result, root)
     result["effective"] = {option: _shown(sources.find_node(root), option) for option in KEYS}
     return result
@@ -130,10 +130,14 @@ def _make(
     )  # fmt: skip
     store.write(run.file("worker"), store.myself())
 
+    failed = 0
+
     def carry_out() -> None:
+        nonlocal failed
         try:
             _carry_out(node, made, before, wait, seconds, name, result, root)
         except (KubeletError, StateError) as error:
+            failed = health.find_process(node.unit).pid if restart else 0
             # Not undone yet: the shell of the transaction does it.
             raise StateError(error.message, rolled_back=False, warnings=result["warnings"]) from error
         except Exception as error:
@@ -144,7 +148,7 @@ def _make(
         settle(run, "node")
     except StateError as error:
         if error.details.get("rolled_back") and restart:
-            raise _back(node, before, error) from error
+            raise _back(node, failed, error) from error
         raise
 
 
@@ -178,13 +182,15 @@ def _carry_out(
         result["warnings"].append(f"Node {before.node.name} was not Ready before: {before.node.said}")
 
 
-def _back(node: sources.Node, before: health.Health | None, error: StateError) -> StateError:
-    """The error once the kubelet runs again with what it had."""
+def _back(node: sources.Node, failed: int, error: StateError) -> StateError:
+    """The error once the kubelet runs again with what it had; ``failed`` is the process that did not."""
     deadline = time.monotonic() + _BACK_SECONDS
-    healthy, said = health.healthz(node)
-    while not healthy and before is not None and before.healthy and time.monotonic() < deadline:
-        time.sleep(0.25)
+    healthy, said = False, ""
+    while not healthy and time.monotonic() < deadline:
+        process = health.find_process(node.unit)
         healthy, said = health.healthz(node)
+        healthy = healthy and process.pid not in (0, failed)
+        time.sleep(0 if healthy else 0.25)
     how = "kubelet works again" if healthy else f"kubelet does not answer since ({said}), see journalctl -u {node.unit}"
     return StateError(f"{error.message}. The files were put back, and {how}.", **error.details)
 

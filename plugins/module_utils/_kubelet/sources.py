@@ -15,9 +15,10 @@ import os
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet import config, rancher
-from ansible_collections.kubenode.network.plugins.module_utils._kubelet.errors import FLAGS, KEYS, KubeletError, Value
+from ansible_collections.kubenode.network.plugins.module_utils._kubelet.errors import FLAGS, KubeletError, Value
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.units import Word, find_unit
 from ansible_collections.kubenode.network.plugins.module_utils._state.files import below, read_file
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 
 DEFAULTS: dict[str, Value] = {"cluster_dns": None, "cluster_domain": None, "resolv_conf": "/etc/resolv.conf"}
 """pkg/kubelet/apis/config/v1beta1/defaults.go."""
@@ -149,6 +150,15 @@ def _node(kind: str, unit: str, flags: dict[str, Setting], kubeconfig: str, root
     return Node(kind, unit, main, folder, flags, layers, kubeconfig or "/etc/kubernetes/kubelet.conf", more)
 
 
+def handed_out(root: str = "/") -> tuple[tuple[str, ...], str]:
+    """The DNS servers that pods of this node get, and the place that says so; none, and why, where it is not known."""
+    try:
+        found = find_node(root).effective("cluster_dns")
+    except (KubeletError, StateError) as error:
+        return (), error.message
+    return (found.value, str(found.place)) if isinstance(found.value, tuple) else ((), str(found.place))
+
+
 def dropins(folder: str, root: str = "/") -> list[str]:
     """The drop-ins of a folder in the order in which they are merged: as ``filepath.WalkDir`` comes by them."""
     found: list[str] = []
@@ -217,6 +227,3 @@ def _place(word: Word) -> Place:
 def _text(flags: t.Mapping[str, Setting], name: str) -> str:
     value = flags[name].value if name in flags else ""
     return str(value or "")
-
-
-__all__ = ["DROPIN", "KEYS", "Node", "Place", "Setting", "dropins", "find_node", "parse_flags", "read_config"]
