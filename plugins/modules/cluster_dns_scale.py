@@ -136,7 +136,7 @@ requests:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kubenode.network.plugins.module_utils._kube.module import SCALE_OPTIONS, run_scale
+from ansible_collections.kubenode.network.plugins.module_utils._kube.module_scale import SCALE_OPTIONS, run_scale
 
 
 def main() -> None:
