@@ -76,7 +76,7 @@ options:
     default: false
   node_evidence:
     description:
-      - What nodes say of themselves, as C(nodelocaldns_node_info) returns it, one entry per node.
+      - What nodes say of themselves, one entry per node, as C(nodelocaldns_node_info) returns it in C(node_evidence).
         Nodes whose kube-proxy modes differ are an error.
     type: list
     elements: dict
@@ -87,7 +87,7 @@ options:
         type: str
         required: true
       kube_proxy_mode:
-        description: How Services are done on it (V(iptables), V(nftables), V(ipvs), V(ebpf), V(none)); empty if
+        description: How Services are done on it (V(iptables), V(nftables), V(ipvs), V(cilium), V(ebpf)); empty if
           unknown.
         type: str
         default: ""
