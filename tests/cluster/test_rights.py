@@ -11,11 +11,12 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile
+from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, extra
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
 from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile import Request
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.info import cluster_dns
+from ansible_collections.kubenode.network.plugins.module_utils._kube.scale import Wish, scale
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
 from ansible_collections.kubenode.network.tests.cluster import nodelocal, objects, simulated_nodes
 
@@ -100,6 +101,28 @@ def test_a_trial_needs_the_role_to_validate(having: t.Any, cluster: t.Any) -> No
         change(having("read", "edit"), wait=False, validate="pod")
     assert cluster.config_map()["data"] == before
     assert change(having("validate"), wait=False, validate="pod")["validation"]["ready_after"] >= 0
+
+
+def test_an_extension_needs_the_role_for_it(having: t.Any, cluster: t.Any) -> None:
+    def run(client: t.Any, wish: Wanted) -> dict[str, t.Any]:
+        return corefile.change(
+            client, wish, Request(wait=False), False, False, lambda _line: None,
+            lambda client, request: extra.extra_of(client, request, extra.Options(removes=wish.reset)),
+        )  # fmt: skip
+
+    wish = Wanted({"stub_domains": [{"zone": "rights.example.com", "servers": ["192.0.2.8"]}]}, owner="rights")
+    with pytest.raises(KubeError, match=r"coredns-extra-configs.*forbidden.*docs/rbac"):
+        run(having("read", "edit"), wish)
+    assert run(having("read", "extra"), wish)["changed"]
+    assert "rights.example.com" in cluster.config_map("coredns-extra-configs")["data"]["Corefile"]
+    assert run(having("read", "extra"), Wanted(owner="rights", reset=True))["resource_version"] == ""
+
+
+def test_scaling_needs_the_role_to_scale(having: t.Any) -> None:
+    wish = Wish(replicas=2, wait_timeout=60)
+    assert not scale(having("read", "scale"), wish, check_mode=False)["changed"]
+    predicted = scale(having("scale"), wish._replace(replicas=3), check_mode=True)
+    assert (predicted["changed"], predicted["warnings"]) == (True, [])
 
 
 def test_a_node_local_cache_needs_its_role_for_all_of_its_life(having: t.Any, cluster: t.Any) -> None:

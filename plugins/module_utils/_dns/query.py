@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import struct
 import sys
+import time
 import typing as t
 
 MINIMUM_VERSION = "2.3.0"
@@ -18,8 +19,16 @@ class DnsError(Exception):
     """A question without a usable answer; the message has the name, the server and the reason."""
 
 
+class NoAnswer(DnsError):
+    """Nothing came back at all: no server there, or no way to it."""
+
+
+class CannotAsk(DnsError):
+    """Nothing was asked: what asks is not installed."""
+
+
 def query(name: str, server: str, tcp: bool, kind: str = "A", port: int = 53, seconds: float = SECONDS) -> list[str]:
-    """The addresses (or other data) of a name. Raises DnsError: no answer, or one that says there is none."""
+    """The addresses (or other data) of a name. Raises DnsError: one that says there is none, or no answer."""
     dns = _dns()
     message = dns.message.make_query(name, kind)
     ask = dns.query.tcp if tcp else dns.query.udp
@@ -27,7 +36,7 @@ def query(name: str, server: str, tcp: bool, kind: str = "A", port: int = 53, se
         answer = ask(message, server, timeout=seconds, port=port)
     except (OSError, dns.exception.DNSException) as error:
         words = str(error) or type(error).__name__
-        raise DnsError(f"{name}: {server} gives no answer over {'TCP' if tcp else 'UDP'}: {words}") from error
+        raise NoAnswer(f"{name}: {server} gives no answer over {'TCP' if tcp else 'UDP'}: {words}") from error
     return _data(name, server, answer, kind)
 
 
@@ -42,7 +51,7 @@ def over_stream(name: str, stream: socket.socket, kind: str = "A", seconds: floa
         size = struct.unpack("!H", _exactly(stream, 2))[0]
         answer = dns.message.from_wire(_exactly(stream, size))
     except (OSError, dns.exception.DNSException) as error:
-        raise DnsError(f"{name}: no answer through the port forward: {error or type(error).__name__}") from error
+        raise NoAnswer(f"{name}: no answer through the port forward: {error or type(error).__name__}") from error
     if not message.is_response(answer):
         raise DnsError(f"{name}: the answer through the port forward is to another question")
     return _data(name, "the pod", answer, kind)
@@ -70,7 +79,7 @@ def _data(name: str, server: str, answer: t.Any, kind: str) -> list[str]:
 
 
 def _dns() -> t.Any:
-    """The package dnspython with what is used of it. Raises DnsError where it is missing."""
+    """The package dnspython with what is used of it. Raises CannotAsk where it is missing."""
     try:
         import dns.exception
         import dns.message
@@ -78,8 +87,63 @@ def _dns() -> t.Any:
         import dns.rcode
         import dns.rdatatype
     except ImportError as error:
-        raise DnsError(
+        raise CannotAsk(
             f"the Python package dnspython cannot be imported by {sys.executable}; install it there: "
             f"{sys.executable} -m pip install 'dnspython>={MINIMUM_VERSION}'"
         ) from error
     return dns
+
+
+class Reply(t.NamedTuple):
+    """A server's answer, as it came."""
+
+    rcode: str
+    """NOERROR, NXDOMAIN ..."""
+    data: tuple[str, ...]
+    ttl: int | None
+    """Seconds to live: the least of the answer's records, for a denial that of its SOA record (RFC 2308, section 5)."""
+    source: str
+    """The address and the port that were asked from."""
+    source_port: int
+    milliseconds: float
+
+
+def ask(name: str, sock: socket.socket, kind: str = "A", seconds: float = SECONDS) -> Reply:
+    """One question over a connected socket of either kind, whatever is answered. Raises DnsError: no answer."""
+    dns = _dns()
+    message = dns.message.make_query(name, kind)
+    wire = message.to_wire()
+    server, source = sock.getpeername()[0], sock.getsockname()
+    started = time.monotonic()
+    try:
+        sock.settimeout(seconds)
+        if sock.type == socket.SOCK_STREAM:
+            sock.sendall(struct.pack("!H", len(wire)) + wire)
+            answer = dns.message.from_wire(_exactly(sock, struct.unpack("!H", _exactly(sock, 2))[0]))
+        else:
+            sock.send(wire)
+            answer = dns.message.from_wire(sock.recv(65535))
+            while not message.is_response(answer):
+                sock.settimeout(max(0.01, started + seconds - time.monotonic()))
+                answer = dns.message.from_wire(sock.recv(65535))
+    except (OSError, dns.exception.DNSException) as error:
+        raise DnsError(f"{name}: {server} gives no answer: {error or type(error).__name__}") from error
+    records = answer.answer or [one for one in answer.authority if one.rdtype == dns.rdatatype.SOA]
+    wanted = dns.rdatatype.from_text(kind)
+    return Reply(
+        dns.rcode.to_text(answer.rcode()),
+        tuple(sorted(item.to_text() for one in answer.answer if one.rdtype == wanted for item in one)),
+        min((one.ttl for one in records), default=None),
+        source[0],
+        source[1],
+        (time.monotonic() - started) * 1000,
+    )
+
+
+def missing() -> str:
+    """Why no query can be sent here; empty where one can."""
+    try:
+        _dns()
+    except DnsError as error:
+        return str(error)
+    return ""

@@ -30,6 +30,7 @@ class Request(t.NamedTuple):
     test_from: str = "auto"
     revision: int | None = None
     validate: str = "lint"
+    touch_pods: bool = False
 
 
 class Subject:
@@ -45,6 +46,8 @@ class Subject:
         self.running = running
         """The pods, as they are before the run; none where nothing needs them."""
         self.warnings: list[str] = []
+        self.found: dict[str, t.Any] = {}
+        """Further keys of the result."""
         self.proves = True
         """Whether what the pods load can show that they took the text up."""
         self._reading = reading
