@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, extra
+from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, extra, kubelet
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
 from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile import Request
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
@@ -19,6 +19,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.info import
 from ansible_collections.kubenode.network.plugins.module_utils._kube.scale import Wish, scale
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
 from ansible_collections.kubenode.network.tests.cluster import nodelocal, objects, simulated_nodes
+from ansible_collections.kubenode.network.tests.unit.test_kubelet_config import KUBEADM
 
 GUIDE = pathlib.Path(__file__).resolve().parents[2] / "docs/rbac.md"
 ROLES = [
@@ -149,6 +150,19 @@ def test_a_node_local_cache_needs_its_role_for_all_of_its_life(having: t.Any, cl
             assert cache.state() == before
         finally:
             cache.clear()
+
+
+def test_kubelets_of_nodes_to_come_need_a_role_of_their_own(having: t.Any, cluster: t.Any) -> None:
+    name, namespace = "kubelet-config", objects.NAMESPACE
+    held = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}
+    cluster.apply({**held, "data": {"kubelet": KUBEADM}})
+    wish = {"name": name, "namespace": namespace, "key": "kubelet", "state": "present", "cluster_dns": ["10.0.0.1"]}
+    try:
+        with pytest.raises(KubeError, match="forbidden"):
+            kubelet.change(having("read", "edit"), wish, False, False)
+        assert kubelet.change(having("kubelet"), wish, False, False)["changed"]
+    finally:
+        cluster.request("DELETE", objects.path_of(held, named=True))
 
 
 def test_no_role_asks_for_more_than_these_modules_use() -> None:
