@@ -11,11 +11,12 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile
+from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, lease
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
 from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile import Request
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.info import cluster_dns
+from ansible_collections.kubenode.network.plugins.module_utils._kube.lease import Wish
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
 from ansible_collections.kubenode.network.tests.cluster import objects
 
@@ -92,6 +93,16 @@ def test_a_proof_needs_the_role_to_prove(having: t.Any, cluster: t.Any) -> None:
     result = change(having("prove"), test_names=(NAME,), test_from="port_forward")
     assert len(result["evidence"]) == 2
     assert result["tests"][0]["resolved"] is True
+
+
+def test_a_lease_needs_the_role_to_hold_one(having: t.Any) -> None:
+    wish = Wish("kubenode-network", objects.NAMESPACE, "rights", 60)
+    with pytest.raises(KubeError, match=r"forbidden.*docs/rbac"):
+        lease.take(having("read"), wish, False, lambda _line: None)
+    client = having("lease")
+    for _run in range(2):
+        assert lease.take(client, wish, False, lambda _line: None)["lease"]["holder"] == "rights"
+        assert lease.release(client, wish, False)["changed"]
 
 
 def test_no_role_asks_for_more_than_these_modules_use() -> None:
