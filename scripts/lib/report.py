@@ -28,6 +28,8 @@ UNAVAILABLE = 77
 """scripts/env and tests/vm/run end so when this machine cannot do what was asked; the way out is in their output."""
 HEARTBEAT_SECONDS = 30
 TAIL_LINES = 40
+SECOND_ATTEMPTS = 3
+"""So many failures of a step at most are tried again; more are no accident."""
 
 
 @dataclasses.dataclass
@@ -65,6 +67,8 @@ class Report:
         self.logs = logs
         self.root = root
         self.parts: dict[str, tuple[Tally, float]] = {}
+        self.unsteady: list[str] = []
+        """What passed at a second attempt only."""
         self._lane = _Lane()
         self._printing = threading.RLock()
         self._kept: dict[str, list[str]] = {}
@@ -157,6 +161,9 @@ class Report:
         """Counts and prints a check that does not stand; ``why`` may have many lines."""
         with self._printing:
             self._lane.part.failed += 1
+        self._show_failure(what, why)
+
+    def _show_failure(self, what: str, why: str) -> None:
         self._say(f"  FAIL  {what}")
         for line in why.splitlines():
             self._say(f"        | {line}")
@@ -194,6 +201,19 @@ class Report:
             telling: a pattern; of a failure's output only the lines that start so are shown.
             environment: variables on top of this process's own.
         """
+        status = self._attempt(what, command, cwd, telling, environment)
+        if status not in (0, UNAVAILABLE):
+            with self._printing:
+                self._lane.part.failed += 1
+        return status == 0
+
+    def attempt(self, what: str, command: list[str], **environment: str) -> bool:
+        """Runs a check whose failure is shown, not counted: the caller tries again. Returns whether it need not."""
+        return self._attempt(what, command, None, "", environment) in (0, UNAVAILABLE)
+
+    def _attempt(
+        self, what: str, command: list[str], cwd: pathlib.Path | None, telling: str, environment: dict[str, str]
+    ) -> int:
         started = time.monotonic()
         status, log = self._run(what, command, cwd, environment)
         took = f"({time.monotonic() - started:.1f} s)"
@@ -202,19 +222,46 @@ class Report:
         elif status == UNAVAILABLE:
             self.skipped(what, _tail(log, 3).replace("\n", " "))
         else:
-            self.failed(f"{what} {took}, exit status {status}, log: {log}", _tail(log, TAIL_LINES, telling))
-        return status == 0
+            self._show_failure(f"{what} {took}, exit status {status}, log: {log}", _tail(log, TAIL_LINES, telling))
+        return status
 
-    def pytest(self, what: str, command: list[str], **environment: str) -> None:
-        """Runs a pytest command line and counts each of its tests."""
+    def passed_again(self, what: str) -> None:
+        """Notes for the summary that a check, which failed at first, passed at a second attempt."""
+        with self._printing:
+            self.unsteady.append(f"{self._lane.name} {what}")
+
+    def pytest(
+        self, what: str, command: list[str], again: t.Callable[[list[str]], list[str]] | None = None, **environment: str
+    ) -> None:
+        """Runs a pytest command line and counts each of its tests.
+
+        Args:
+            what: its name in the report, and of its log.
+            command: the command line.
+            again: makes the command line of a second attempt from the failed tests; both attempts are shown.
+            environment: variables on top of this process's own.
+        """
+        counts, failed = self._pytest_once(what, command, environment)
+        if again and 0 < len(failed) <= SECOND_ATTEMPTS:
+            self._say(f"  ...   {what}: a second attempt at what failed")
+            counts_again, failed_again = self._pytest_once(f"{what}, again", again(failed), environment)
+            if not failed_again and counts_again.failed == 0:
+                counts.passed += len(failed)
+                counts.failed -= len(failed)
+                for name in failed:
+                    self.passed_again(name)
+        self._lane.part += counts
+
+    def _pytest_once(self, what: str, command: list[str], environment: dict[str, str]) -> tuple[Tally, list[str]]:
+        """Returns what was counted, and the names of the tests that failed."""
         counts_file = self.log(what).with_suffix(".json")
         counts_file.unlink(missing_ok=True)
         started = time.monotonic()
         status, log = self._run(what, command, None, {**environment, "KUBENODE_COUNTS": str(counts_file)})
         took = f"({time.monotonic() - started:.1f} s)"
         if status == UNAVAILABLE:
-            self.skipped(what, _tail(log, 3).replace("\n", " "))
-            return
+            self._say(f"  skip  {what}: " + _tail(log, 3).replace("\n", " "))
+            return Tally(skipped=1), []
         counts: dict[str, t.Any] = {"passed": 0, "failed": [], "skipped": []}
         if counts_file.exists():
             counts = json.loads(counts_file.read_text(encoding="utf-8"))
@@ -224,11 +271,9 @@ class Report:
         else:
             # Without a failed test it is pytest itself that failed: a usage error, a crash, nothing collected.
             tally.failed = tally.failed or 1
-            self._say(f"  FAIL  {what}: {tally} {took}, exit status {status}, log: {log}")
-            for line in _tail(log, TAIL_LINES).splitlines():
-                self._say(f"        | {line}")
-        self._lane.part += tally
+            self._show_failure(f"{what}: {tally} {took}, exit status {status}, log: {log}", _tail(log, TAIL_LINES))
         self._print_skips(counts["skipped"])
+        return tally, counts["failed"]
 
     def _print_skips(self, skipped: list[tuple[str, str]]) -> None:
         reasons: dict[str, list[str]] = {}
@@ -286,5 +331,7 @@ def finish(report: Report) -> t.NoReturn:
     print("== summary ==")
     for name, (tally, seconds) in report.parts.items():
         print(f"  {name:8} {seconds:7.1f} s   {tally}")
+    for name in report.unsteady:
+        print(f"  passed at a second attempt only: {name}")
     print(total, flush=True)
     sys.exit(1 if total.failed or not total.passed else 0)

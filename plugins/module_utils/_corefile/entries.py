@@ -21,7 +21,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._corefile.slots i
 PURGE = ("own", "none")
 _FORMAT = 1
 # Containers before what they hold; taken back in the opposite order.
-_ORDER = ("block", "snippet", "plugin", "hosts", "args", "option", "host")
+_ORDER = ("text", "block", "snippet", "plugin", "hosts", "args", "option", "host")
 
 
 class Entry(t.NamedTuple):
@@ -234,6 +234,8 @@ class _Run:
 def describe(slot: Slot) -> str:
     """A slot in words, for messages."""
     kind = slot[0]
+    if kind == "text":
+        return "the text"
     if kind == "block":
         return f"server block {slot[1]}"
     if kind == "snippet":

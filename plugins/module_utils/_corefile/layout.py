@@ -42,7 +42,8 @@ def style(document: Document, block: Block | None = None) -> Style:
         look = document.memo["style"] = _style(document)
     if block is None:
         return t.cast("Style", look)
-    indent = next((before for before in map(indentation, block.directives) if before), look.indent)
+    indent = _usual(map(indentation, block.directives))
+    indent = look.indent if indent is None else indent
     step = _step(block.directives)
     return t.cast("Style", look._replace(indent=indent, step=look.step if step is None else step))
 
@@ -51,12 +52,22 @@ def _style(document: Document) -> Style:
     text = document.text
     eol = "\r\n" if "\r\n" in text and text.count("\r\n") * 2 > text.count("\n") else "\n"
     blocks = [item for item in document.items if isinstance(item, Block)]
-    indent = next((before for block in blocks for before in map(indentation, block.directives) if before), None)
+    indent = _usual(before for block in blocks for before in map(indentation, block.directives))
     step = next((found for found in (_step(block.directives) for block in blocks) if found), None)
     if indent is None:
         indent = _DEFAULT if step is None else step
     apart = any(_EMPTY_LINE.search(text, first.end, second.start) for first, second in zip(blocks, blocks[1:]))
-    return Style(indent, indent if step is None else step, eol, apart)
+    return Style(indent, indent or _DEFAULT if step is None else step, eol, apart)
+
+
+def _usual(found: t.Iterable[str | None]) -> str | None:
+    """The first indentation that is one; nothing where lines are never indented, None where no line shows it."""
+    usual = None
+    for before in found:
+        if before:
+            return before
+        usual = before if usual is None else usual
+    return usual
 
 
 def _step(directives: t.Iterable[Directive]) -> str | None:

@@ -12,6 +12,7 @@ A slot is a tuple of strings, so that a record of it can be kept as JSON:
     ("option", SERVER, PLUGIN, OPTION)    an option in the block of such a plugin
     ("hosts", SERVER)                     ``hosts`` with fallthrough, whatever entries it has
     ("host", SERVER, LINE)                an entry in ``hosts``, address and names
+    ("text",)                             all of the text, where it is imported as a whole
 
 SERVER is one or more keys in canonical form with a space between them, ``.:53``. PLUGIN is ``cache``; for those that
 may stand several times it goes on with what tells them apart: ``forward .``, or the whole text of a ``rewrite``.
@@ -116,6 +117,8 @@ def find_plugin(block: Block, plugin: str) -> Directive | None:
 def read(document: Document, slot: Slot) -> str | None:
     """The value of a slot."""
     kind = slot[0]
+    if kind == "text":
+        return str(document) if str(document).strip() else None
     if kind == "snippet":
         snippet = document.snippets.get(slot[1])
         return None if snippet is None else body(snippet)
@@ -159,6 +162,8 @@ def write(document: Document, slot: Slot, text: str, behind: str = "", verbatim:
     own indentation.
     """
     kind = slot[0]
+    if kind == "text":
+        return parse(text)
     if kind == "block":
         return document if find_block(document, slot[1]) else edits.add_block(document, text.split(" "))
     if kind == "snippet":
@@ -186,6 +191,8 @@ def write(document: Document, slot: Slot, text: str, behind: str = "", verbatim:
 def clear(document: Document, slot: Slot) -> Document:
     """Empty a slot."""
     kind = slot[0]
+    if kind == "text":
+        return parse("")
     if kind == "snippet":
         snippet = document.snippets.get(slot[1])
         return document if snippet is None else edits.remove_block(document, snippet)
@@ -229,7 +236,7 @@ def plugins_of_text(text: str) -> list[str]:
 
 
 def _node(document: Document, slot: Slot) -> Directive | None:
-    if slot[0] in {"block", "snippet"}:
+    if slot[0] in {"block", "snippet", "text"}:
         return None
     block = find_block(document, slot[1])
     if block is None:

@@ -9,65 +9,89 @@ import datetime as dt
 import posixpath
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import parse
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.load import ANY_FILES, Files
-from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import config_maps, controller_of, sources
+from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import conf_of, controller_of
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import MERGE, Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.proof import Running, Where
+from ansible_collections.kubenode.network.plugins.module_utils._kube.reading import Loading, plugins
 
 RESTARTED = "kubenode.network/restarted-at"
 
 
-def around_of(client: Client, where: Where, running: t.Sequence[Running]) -> Files:
+class Mount(t.NamedTuple):
+    """A ConfigMap where a container finds it."""
+
+    config_map: str
+    optional: bool
+    """The pod starts without the ConfigMap too."""
+    items: tuple[Object, ...]
+    """{key, path}; none of them: all keys, each by its name."""
+    folder: str
+    sub_path: str
+    """The one file that is mounted, for the life of the container, at ``folder``; empty: all."""
+
+    def files(self, data: t.Mapping[str, str]) -> dict[str, str]:
+        """What the container finds of such data: absolute path -> text."""
+        keys = {item["path"]: item["key"] for item in self.items} if self.items else {key: key for key in data}
+        found = {path: data[key] for path, key in keys.items() if key in data}
+        if not self.sub_path:
+            return {posixpath.join(self.folder, path): text for path, text in found.items()}
+        wanted = posixpath.normpath(self.sub_path)
+        return {posixpath.normpath(self.folder): found[wanted]} if wanted in found else {}
+
+
+def mounts_of(running: Running) -> tuple[list[Mount], bool]:
+    """The ConfigMaps that a pod's CoreDNS mounts, and whether it has no volumes besides of which nothing is known."""
+    spec = running.thing["spec"]
+    container = next(one for one in spec["containers"] if one["name"] == running.pod.container)
+    volumes = {volume["name"]: volume for volume in spec.get("volumes") or ()}
+    found: list[Mount] = []
+    complete = True
+    for mount in container.get("volumeMounts") or ():
+        volume = volumes.get(mount["name"], {})
+        parts = [volume, *((volume.get("projected") or {}).get("sources") or ())]
+        if any("serviceAccountToken" in part for part in parts):
+            # What every pod has, and no Corefile imports.
+            continue
+        held = [part["configMap"] for part in parts if part.get("configMap")]
+        complete = complete and (bool(held) or "emptyDir" in volume)
+        found += [
+            Mount(
+                one["name"], bool(one.get("optional")), tuple(one.get("items") or ()), mount["mountPath"],
+                mount.get("subPath") or "",
+            )
+            for one in held
+        ]  # fmt: skip
+    return found, complete
+
+
+def around_of(client: Client, where: Where, running: t.Sequence[Running], known: t.Collection[str] = ()) -> Files:
     """The files that the Corefile of these pods may import, from their other ConfigMaps, and their environment.
 
-    A request per such ConfigMap; one that is optional and not there has no files. Without a pod nothing is known.
+    A request per such ConfigMap but those of ``known``; one that is optional and not there has no files. Without a pod
+    nothing is known.
     """
     if not running:
         return ANY_FILES
     thing, name = running[0].thing, running[0].pod.container
-    spec = thing["spec"]
-    container = next(one for one in spec["containers"] if one["name"] == name)
-    main = next(source.path for held, source in sources(thing) if held == name)
+    container = next(one for one in thing["spec"]["containers"] if one["name"] == name)
     env = {one["name"]: one.get("value", "") for one in container.get("env") or () if "valueFrom" not in one}
-    volumes = {volume["name"]: volume for volume in spec.get("volumes") or ()}
+    mounts, complete = mounts_of(running[0])
     files: dict[str, str] = {}
-    complete = True
-    for mount in container.get("volumeMounts") or ():
-        volume = volumes.get(mount["name"], {})
-        if any("serviceAccountToken" in source for source in (volume.get("projected") or {}).get("sources") or ()):
-            # What every pod has, and no Corefile imports.
-            continue
-        held = list(config_maps(volume))
-        # Of other kinds of volumes nothing is known.
-        complete = complete and (bool(held) or "emptyDir" in volume)
-        for config_map, items in held:
-            if config_map != where.config_map:
-                files.update(_files(client, where.namespace, config_map, items, mount))
-    return Files(files, env, main, complete)
+    for mount in mounts:
+        if mount.config_map != where.config_map and mount.config_map not in known:
+            path = f"/api/v1/namespaces/{segment(where.namespace)}/configmaps/{segment(mount.config_map)}"
+            files.update(mount.files((client.find(path) or {}).get("data") or {}))
+    return Files(files, env, conf_of(container), complete)
 
 
-def _files(
-    client: Client, namespace: str, name: str, items: t.Sequence[Object], mount: Object
-) -> t.Iterator[tuple[str, str]]:
-    found = client.find(f"/api/v1/namespaces/{segment(namespace)}/configmaps/{segment(name)}")
-    data = (found or {}).get("data") or {}
-    paths = {item["path"]: item["key"] for item in items} if items else {key: key for key in data}
-    for path, key in paths.items():
-        if key not in data:
-            continue
-        if not mount.get("subPath"):
-            yield posixpath.join(mount["mountPath"], path), data[key]
-        elif posixpath.normpath(mount["subPath"]) == path:
-            yield posixpath.normpath(mount["mountPath"]), data[key]
-
-
-def restart_where_needed(client: Client, where: Where, running: t.Sequence[Running], loaded: str) -> bool:
+def restart_where_needed(client: Client, where: Where, running: t.Sequence[Running], loaded: Loading) -> bool:
     """Restart the workload where its pods do not take up another text by themselves; whether that was so.
 
-    They do not without plugin reload in the text that they run, and where it is mounted by subPath.
+    They do not without plugin reload in the text that they run (``loaded``, with what it imports), and where it is
+    mounted by subPath.
     """
     if not running or (not any(one.fixed for one in running) and _reloads(loaded)):
         return False
@@ -89,9 +113,8 @@ def restart_where_needed(client: Client, where: Where, running: t.Sequence[Runni
     return True
 
 
-def _reloads(text: str) -> bool:
+def _reloads(loaded: Loading) -> bool:
     try:
-        document = parse(text)
-        return any(item.plugins("reload") for item in document.blocks)
+        return "reload" in plugins(loaded)
     except CorefileError:
         return False

@@ -16,7 +16,9 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.client impo
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
 
 _DEFAULT_CONF = "Corefile"
-"""`-conf` of CoreDNS (coremain/run.go); node-cache has another, and is nobody's cluster DNS."""
+"""`-conf` of CoreDNS (coremain/run.go)."""
+_DEFAULT_BASE = "/etc/coredns/Corefile.base"
+"""`-basecorefile` of node-cache (k8s.io/dns, cmd/node-cache/main.go): what it makes the file of `-conf` from."""
 
 
 class Pod(t.NamedTuple):
@@ -212,7 +214,7 @@ def _source(pod: Object, what: str) -> tuple[Object, Source, str]:
     for container, source in sources(pod):
         return pod["spec"], source, container
     ends = "; ".join(
-        f"container {one['name']}: {_mounted(pod['spec'], one, _conf(one))[1]}" for one in pod["spec"]["containers"]
+        f"container {one['name']}: {_mounted(pod['spec'], one, _base_of(one))[1]}" for one in pod["spec"]["containers"]
     )
     raise KubeError(f"{what} has no ConfigMap with its Corefile: {ends}; name it with name and namespace")
 
@@ -220,19 +222,36 @@ def _source(pod: Object, what: str) -> tuple[Object, Source, str]:
 def sources(pod: Object) -> t.Iterator[tuple[str, Source]]:
     """The containers of a pod that get a Corefile from a ConfigMap: (container, where from)."""
     for container in pod["spec"]["containers"]:
-        source, _end = _mounted(pod["spec"], container, _conf(container))
+        source, _end = _mounted(pod["spec"], container, _base_of(container))
         if source is not None:
             yield container["name"], source
 
 
-def _conf(container: Object) -> str:
+def conf_of(container: Object) -> str:
+    """Where the container's server reads its Corefile."""
+    return _path(container, _flag(container, "conf") or _DEFAULT_CONF)
+
+
+def _base_of(container: Object) -> str:
+    """Where it comes from: the same file, but for node-cache, which writes that itself."""
+    if _flag(container, "localip") is None:
+        return conf_of(container)
+    return _path(container, _flag(container, "basecorefile") or _DEFAULT_BASE)
+
+
+def _path(container: Object, name: str) -> str:
+    return posixpath.normpath(posixpath.join(container.get("workingDir") or "/", name))
+
+
+def _flag(container: Object, name: str) -> str | None:
+    """The value of a flag as Go reads it: -name value, -name=value, and both with two dashes; the last one counts."""
     words = [*(container.get("command") or ()), *(container.get("args") or ())]
-    conf = _DEFAULT_CONF
+    found = None
     for index, word in enumerate(words):
         flag, equals, value = word.lstrip("-").partition("=")
-        if word.startswith("-") and flag == "conf":
-            conf = value if equals else (words[index + 1] if index + 1 < len(words) else conf)
-    return posixpath.normpath(posixpath.join(container.get("workingDir") or "/", conf))
+        if word.startswith("-") and flag == name:
+            found = value if equals else (words[index + 1] if index + 1 < len(words) else found)
+    return found
 
 
 def _mounted(spec: Object, container: Object, conf: str) -> tuple[Source | None, str]:

@@ -83,6 +83,13 @@ class Client:
     def patch(self, path: str, body: t.Any, kind: str = MERGE, **query: t.Any) -> Object:
         return t.cast(Object, self.request("PATCH", path, body, kind, query))
 
+    def delete(self, path: str, uid: str, version: str, **query: t.Any) -> None:
+        """Delete an object that nobody has changed or made anew since; Answered with 409 where somebody has."""
+        body = {
+            "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid, "resourceVersion": version},
+        }  # fmt: skip
+        self.request("DELETE", path, body, query=query)
+
     def text(self, path: str, **query: t.Any) -> str:
         """An answer that is no JSON: a log, or what a pod's own server says through the API server's proxy."""
         return t.cast(str, self.request("GET", path, query=query, decode=False))

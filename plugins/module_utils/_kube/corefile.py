@@ -1,7 +1,7 @@
 # Copyright (c) 2026, kubenode.network contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One run of coredns_corefile: find the text, edit it, write it, and prove that every CoreDNS has loaded it.
+"""One run on a text of CoreDNS: find it, edit it, write it, and prove that every CoreDNS has loaded it.
 
 What cannot be proved, or takes a name away, is put back.
 """
@@ -11,18 +11,14 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import parse
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
-from ansible_collections.kubenode.network.plugins.module_utils._corefile.load import Files
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.loaded import loaded_hash
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.values import seconds
 from ansible_collections.kubenode.network.plugins.module_utils._kube import texts
-from ansible_collections.kubenode.network.plugins.module_utils._kube.around import around_of, restart_where_needed
-from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import find_chain
-from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
+from ansible_collections.kubenode.network.plugins.module_utils._kube.around import restart_where_needed
+from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object
 from ansible_collections.kubenode.network.plugins.module_utils._kube.edit import Edited, edit_object
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
-from ansible_collections.kubenode.network.plugins.module_utils._kube.owner import find_owner
 from ansible_collections.kubenode.network.plugins.module_utils._kube.proof import (
     Loaded,
     Running,
@@ -31,96 +27,85 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.proof impor
     pods_now,
     wait_until_loaded,
 )
+from ansible_collections.kubenode.network.plugins.module_utils._kube.reading import Loading, Reading
+from ansible_collections.kubenode.network.plugins.module_utils._kube.subject import Request, Subject, corefile_of
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
+
+__all__ = ("Request", "change")
 
 Say = t.Callable[[str], None]
 
 
-class Request(t.NamedTuple):
-    """The options of a run that are no edits."""
-
-    name: str | None = None
-    namespace: str | None = None
-    key: str | None = None
-    service: str | None = None
-    on_owner: str = "fail"
-    wait: bool = True
-    wait_timeout: int = 180
-    test_names: tuple[str, ...] = ()
-    test_from: str = "auto"
-    revision: int | None = None
+Find = t.Callable[[Client, Request], Subject]
 
 
-def change(client: Client, wish: Wanted, request: Request, check_mode: bool, diff: bool, say: Say) -> dict[str, t.Any]:
-    """Make the cluster's Corefile say what is wanted.
+def change(
+    client: Client, wish: Wanted, request: Request, check_mode: bool, diff: bool, say: Say, find: Find = corefile_of
+) -> dict[str, t.Any]:
+    """Make the text that ``find`` finds say what is wanted: the cluster's Corefile, or what it imports.
 
     Raises KubeError; the text is then as it was, or the error says why it is not.
     """
-    where, workload = _where(client, request)
-    what = f"ConfigMap {where.namespace}/{where.config_map}"
-    path = f"/api/v1/namespaces/{segment(where.namespace)}/configmaps/{segment(where.config_map)}"
+    subject = find(client, request)
+    where, text = subject.where, subject.text
     if request.revision is not None:
         from ansible_collections.kubenode.network.plugins.module_utils._kube.revisions import find_revision
 
-        kept = find_revision(client, where.namespace, where.config_map, where.key, request.revision)
+        kept = find_revision(client, text.namespace, text.config_map, text.key, request.revision)
         wish = wish._replace(restore=kept.text)
-    running = pods_now(client, where) if request.wait else []
-    around = around_of(client, where, running)
-    last: list[texts.Texts] = []
+    last: list[tuple[texts.Texts, Reading]] = []
     noticed: list[str] = []
 
     def edit(held: Object) -> Object:
-        text = texts.text_of(held, where.key, what)
-        made = texts.edit_text(text, texts.records_of(held, where.key), wish, around)
-        last[:] = [made]
-        noticed[:] = texts.strangers(held, where.key)
+        present, reading = subject.text_of(held), subject.reading(held)
+        records, ours = texts.records_of(held, text.key), texts.is_made(held, text.key)
+        made = texts.edit_text(present, records, wish, reading, ours)
+        last[:] = [(made, reading)]
+        noticed[:] = texts.strangers(held, text.key, reading.override)
         if made.changes:
-            _check_owner(held, workload, request)
-            if not check_mode:
-                _keep(client, where, text)
-        return texts.write_into(held, where.key, made)
+            _check_owner(subject, held, request)
+            if not check_mode and not made.absent:
+                _keep(client, text, made.before)
+        return subject.written(held, made)
 
-    prove = request.wait and not check_mode
-    before = {one.key: one for one in (_looks(client, where, running) if prove else ())}
+    prove = request.wait and not check_mode and subject.proves
+    before = {one.key: one for one in (_looks(client, where, subject.running) if prove else ())}
     tests = _Tests(client, where, request) if request.test_names and prove else None
-    edited = edit_object(client, path, edit, check_mode, dry_run=not check_mode)
-    made = last[0]
-    result = _result(edited, made, where, client, noticed)
+    edited = edit_object(client, subject.path, edit, check_mode, dry_run=not check_mode, new=subject.new())
+    made, reading = last[0]
+    result = _result(edited, made, subject, client, noticed)
     if diff:
-        result["diff"] = texts.difference(made.before, made.after, f"{what}, key {where.key}")
+        result["diff"] = texts.difference(made.before, made.after, f"{subject.what}, key {text.key}")
     if not prove:
         return result
     try:
         if edited.changed:
-            restart_where_needed(client, where, running, made.before)
-        result["evidence"] = _prove(client, where, made.after, around, before, request, say)
+            restart_where_needed(client, where, subject.running, reading.loading(_present(made, "before")))
+        loading = reading.loading(_present(made, "after"))
+        result["evidence"] = _prove(client, where, loading, before, request, say)
         if tests is not None:
-            result["tests"] = tests.check(_overlap(made.before) if edited.changed else 0.0)
+            result["tests"] = tests.check(_overlap(reading, made) if edited.changed else 0.0)
     except KubeError as error:
         if not edited.changed:
             raise
-        raise _put_back(client, path, where, made, running, error) from error
+        raise _put_back(client, subject, made, reading, error) from error
     result["requests"] = client.requests
     return result
 
 
-def _where(client: Client, request: Request) -> tuple[Where, Object | None]:
-    """The text to edit, and the workload of its pods where the way there went by it."""
-    if request.name is not None:
-        return Where(request.namespace or "kube-system", request.name, request.key or "Corefile"), None
-    chain = find_chain(client, request.service, request.namespace)
-    labels = ((chain.workload_object or {}).get("spec") or {}).get("selector", {}).get("matchLabels") or {}
-    selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
-    return Where(chain.namespace, chain.source.name, request.key or chain.source.key, selector), chain.workload_object
+def _present(made: texts.Texts, side: str) -> str | None:
+    """A text as it stands before or after; None where the key is not there."""
+    if side == "before":
+        return None if made.absent else made.before
+    return None if made.gone or (made.absent and not made.after) else made.after
 
 
-def _check_owner(held: Object, workload: Object | None, request: Request) -> None:
-    owner = find_owner(held, workload)
+def _check_owner(subject: Subject, held: Object, request: Request) -> None:
+    owner = subject.owner(held)
     if owner is None or request.on_owner == "force":
         return
-    meta = held["metadata"]
     raise KubeError(
-        f"ConfigMap {meta['namespace']}/{meta['name']} belongs to {owner.name} ({owner.evidence}), which would undo "
+        f"{subject.what} belongs to {owner.name} ({owner.evidence}), which would undo "
         f"the edit: {owner.way_out}; on_owner: force edits it all the same",
         owner=owner._asdict(),
     )
@@ -133,17 +118,19 @@ def _keep(client: Client, where: Where, text: str) -> None:
 
 
 def _result(
-    edited: Edited, made: texts.Texts, where: Where, client: Client, noticed: t.Sequence[str]
+    edited: Edited, made: texts.Texts, subject: Subject, client: Client, noticed: t.Sequence[str]
 ) -> dict[str, t.Any]:
+    text = subject.text
+    unchecked = [edited.unchecked] if edited.unchecked else []
     return {
         "changed": edited.changed,
         "changes": list(made.changes),
-        "config_map": {"namespace": where.namespace, "name": where.config_map, "key": where.key},
-        "resource_version": edited.after["metadata"].get("resourceVersion", ""),
+        "config_map": {"namespace": text.namespace, "name": text.config_map, "key": text.key},
+        "resource_version": edited.after.get("metadata", {}).get("resourceVersion", ""),
         "sha256": texts.sha256(made.after),
         "attempts": edited.attempts,
         "findings": [one._asdict() for one in made.findings],
-        "warnings": [*noticed, *made.warnings, *([edited.unchecked] if edited.unchecked else [])],
+        "warnings": [*subject.warnings, *noticed, *made.warnings, *unchecked],
         "requests": client.requests,
     }
 
@@ -156,11 +143,11 @@ def _looks(client: Client, where: Where, running: t.Sequence[Running]) -> t.Iter
 
 
 def _prove(
-    client: Client, where: Where, text: str, around: Files, before: t.Mapping[tuple[str, str], Loaded],
-    request: Request, say: Say,
+    client: Client, where: Where, loading: Loading, before: t.Mapping[tuple[str, str], Loaded], request: Request,
+    say: Say,
 ) -> list[dict[str, t.Any]]:  # fmt: skip
     try:
-        wanted = loaded_hash(parse(text), around)
+        wanted = loaded_hash(*loading)
     except CorefileError as error:
         raise KubeError(
             f"what the pods will make of the Corefile cannot be foretold ({error}), so nothing proves it; do without "
@@ -176,20 +163,21 @@ def _prove(
     return [one.evidence() for one in wait_until_loaded(client, where, wanted, before, request.wait_timeout, say)]
 
 
-def _put_back(
-    client: Client, path: str, where: Where, made: texts.Texts, running: t.Sequence[Running], error: KubeError
-) -> KubeError:
+def _put_back(client: Client, subject: Subject, made: texts.Texts, reading: Reading, error: KubeError) -> KubeError:
     """Put the old text back where it is still ours that stands there; the error to raise."""
 
     def undo(held: Object) -> Object:
-        if held["data"].get(where.key) != made.after:
+        if (held.get("data") or {}).get(subject.text.key) != _present(made, "after"):
             raise KubeError("somebody has edited it since")
-        old = made._replace(before=made.after, after=made.before, records=made.known)
-        return texts.write_into(held, where.key, old)
+        old = made._replace(
+            before=made.after, after=made.before, records=made.known, absent=made.gone, gone=made.absent
+        )
+        return subject.written(held, old)
 
     try:
-        edit_object(client, path, undo)
-        restart_where_needed(client, where, running, made.after)
+        edit_object(client, subject.path, undo, new=subject.new())
+        loaded = reading.loading(_present(made, "after"))
+        restart_where_needed(client, subject.where, subject.running, loaded)
     except KubeError as problem:
         return KubeError(
             f"{error.message}. The old text could not be put back ({problem.message}): restore it with restore",
@@ -198,13 +186,13 @@ def _put_back(
     return KubeError(f"{error.message}. The old text was put back.", rolled_back=True, **error.details)
 
 
-def _overlap(text: str) -> float:
+def _overlap(reading: Reading, made: texts.Texts) -> float:
     """Seconds in which the servers of the old text answer beside the new ones: plugin health's lameduck, and a second.
 
     CoreDNS says what it runs before it lets the old servers go, which share its sockets.
     """
     longest = 0.0
-    for block in parse(text).blocks:
+    for block in reading.loading(_present(made, "before"))[0].blocks:
         for health in block.plugins("health"):
             lameduck = health.option("lameduck")
             if lameduck is not None and lameduck.args:

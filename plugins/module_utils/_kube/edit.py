@@ -41,18 +41,20 @@ class Edited(t.NamedTuple):
 
 def edit_object(
     client: Client, path: str, edit: Edit, check_mode: bool = False, manager: str = "kubenode.network",
-    dry_run: bool = False,
+    dry_run: bool = False, new: Object | None = None,
 ) -> Edited:  # fmt: skip
     """Change the object at ``path``; the result is as after one undisturbed edit.
 
     Without a change it is one request. In check mode the API server is asked for a dry run, and where we may not write
-    at all the result says so. ``dry_run`` asks for one before the write too.
+    at all the result says so. ``dry_run`` asks for one before the write too. ``new`` is what is edited and created
+    where there is no object yet; an edit that leaves nothing ({}) deletes the object that it was made on.
     Raises KubeError: there is no such object, the server refuses, or others never stop writing.
     """
     for attempt in range(1, ATTEMPTS + 1):
-        before = client.get(path)
+        found = client.find(path) if new is not None else client.get(path)
+        before = new or {} if found is None else found
         after = edit(copy.deepcopy(before))
-        if after == before:
+        if after == before or (found is None and not after):
             return Edited(before, before, False, attempt - 1, False)
         if before.get("immutable"):
             raise KubeError(
@@ -62,8 +64,8 @@ def edit_object(
             if check_mode:
                 return _tried(client, path, before, after, manager)
             if dry_run:
-                client.replace(path, after, dryRun="All", fieldManager=manager)
-            written = client.replace(path, after, fieldManager=manager)
+                _write(client, path, before, after, manager, dryRun="All")
+            written = _write(client, path, before, after, manager)
         except Answered as error:
             if error.status != 409:
                 raise
@@ -77,9 +79,20 @@ def edit_object(
     )
 
 
+def _write(client: Client, path: str, before: Object, after: Object, manager: str, **query: str) -> Object:
+    """Replace, create or delete; each only on the version that was read."""
+    version = before["metadata"].get("resourceVersion")
+    if version is None:
+        return client.create(path.rpartition("/")[0], after, fieldManager=manager, **query)
+    if after:
+        return client.replace(path, after, fieldManager=manager, **query)
+    client.delete(path, before["metadata"]["uid"], version, **query)
+    return {}
+
+
 def _tried(client: Client, path: str, before: Object, after: Object, manager: str) -> Edited:
     try:
-        would_be = client.replace(path, after, dryRun="All", fieldManager=manager)
+        would_be = _write(client, path, before, after, manager, dryRun="All")
     except Answered as error:
         if error.status == 403:
             return Edited(before, after, True, 0, False, f"not checked by the API server: {error.message}")

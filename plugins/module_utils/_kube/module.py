@@ -83,6 +83,7 @@ def run_corefile(module: AnsibleModule) -> t.NoReturn:
     """Run coredns_corefile."""
     from ansible_collections.kubenode.network.plugins.module_utils._corefile.findings import Target
     from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile
+    from ansible_collections.kubenode.network.plugins.module_utils._kube.subject import Request
     from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
 
     params = module.params
@@ -99,7 +100,7 @@ def run_corefile(module: AnsibleModule) -> t.NoReturn:
         from ansible_collections.kubenode.network.plugins.module_utils._kube import path
 
         _finish(module, lambda: path.change(params["path"], wish, module.check_mode, diff))
-    request = corefile.Request(
+    request = Request(
         params["name"], params["namespace"], params["key"], params["service"], params["on_owner"], params["wait"],
         params["wait_timeout"], tuple(params["test_names"]), params["test_from"], params["restore"],
     )  # fmt: skip

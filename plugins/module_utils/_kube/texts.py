@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The text of a ConfigMap's key and what we noted of it: the part between a Corefile's edits and an API server. Pure.
 
-Two annotations go with a ConfigMap: the records of our entries (per key), and the SHA-256 of the text that we wrote
-last. By the latter an edit of somebody else is told; where the records say that an entry of ours is there and it is
-not, that somebody wrote over it.
+Three annotations go with a ConfigMap, each by key: the records of our entries, the SHA-256 of the text that we wrote
+last, and which keys we made. By the second an edit of somebody else is told; where the records say that an entry of
+ours is there and it is not, that somebody wrote over it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ import hashlib
 import json
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._corefile import entries, wanted
+from ansible_collections.kubenode.network.plugins.module_utils._corefile import entries, fragment, slots, wanted
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import Document, parse
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.findings import ERROR, Finding, Target
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.lint import lint
-from ansible_collections.kubenode.network.plugins.module_utils._corefile.load import ANY_FILES, Files
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Object
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kube.reading import AS_IT_IS, Reading, plugins
 
 RECORDS = "kubenode.network/corefile-entries"
 WRITTEN = "kubenode.network/corefile-sha256"
+MADE = "kubenode.network/corefile-made"
+
+_WHOLE: slots.Slot = ("text",)
 
 
 class Wanted(t.NamedTuple):
@@ -33,6 +36,8 @@ class Wanted(t.NamedTuple):
 
     options: t.Mapping[str, t.Any] = {}
     """Of ``_corefile.wanted.edit``."""
+    content: str | None = None
+    """All of the text, in place of edits."""
     owner: str = ""
     purge: str = "own"
     restore: str | None = None
@@ -55,55 +60,94 @@ class Texts(t.NamedTuple):
     warnings: tuple[str, ...]
     findings: tuple[Finding, ...]
     """What lint says of the text as it shall be."""
+    absent: bool = False
+    """The key was not there."""
+    gone: bool = False
+    """The key goes: we made it, and nothing is left in it."""
 
 
-def edit_text(text: str, records: str, wish: Wanted, around: Files = ANY_FILES) -> Texts:
-    """What becomes of a text. Raises KubeError, with ``findings``, for a text that must not be written."""
+def edit_text(text: str | None, records: str, wish: Wanted, reading: Reading = AS_IT_IS, made: bool = False) -> Texts:
+    """What becomes of a text; None: there is none yet. ``made``: it was us who made the key that it is in.
+
+    Raises KubeError, with ``findings``, for a text that must not be written.
+    """
+    before = text or ""
     try:
         known = entries.parse_records(records)
-        document = parse(text)
-        changes: tuple[str, ...] = ("restored the revision",)
-        stays: tuple[str, ...] = ()
-        if wish.restore is not None:
-            kept = [record for record in known if _holds(wish.restore, record)]
-            after = parse(wish.restore)
-        elif wish.reset:
-            outcome = entries.reset(document, known, wish.owner or None)
-            after, kept, changes, stays = outcome.document, list(outcome.records), outcome.changes, outcome.kept
-        else:
-            outcome = wanted.edit(document, wish.options, known, wish.owner, wish.purge)
-            after, kept, changes, stays = outcome.document, list(outcome.records), outcome.changes, outcome.kept
+        whole = wish.content is not None or _WHOLE in {record.slot for record in known}
+        after, outcome = _edited(before, known, wish, reading.override and not whole, whole)
+        changed = after != before
+        present = reading.loading(text)
         # The server runs what it has: a plugin of the present text is no unknown one, whatever its release has.
-        there = frozenset(one.name for block in document.blocks for one in block.directives)
-        target = wish.target._replace(known_plugins=wish.target.known_plugins | there)
-        found = lint(after, target, around)
-        already = {(one.kind, one.message) for one in _errors(document, target, around)}
+        target = wish.target._replace(known_plugins=wish.target.known_plugins | plugins(present))
+        already = lint(present[0], target, present[1])
+        future, gone = reading.loading(after), False
+        found = lint(future[0], target, future[1])
+        if made and changed and not after.strip() and not outcome.records:
+            without, around = reading.loading(None)
+            lacking = lint(without, target, around)
+            # A Corefile that imports the file by its name does not start without it.
+            gone = not _errors(lacking) or bool(_errors(found))
+            found = lacking if gone else found
+        found = reading.about(found, already)
+        if changed:
+            reading.check(after)
     except CorefileError as error:
         raise KubeError(f"Corefile: {error}") from error
-    if str(after) == text:
-        changes = ()
-    errors = [one for one in found if one.level == ERROR]
-    if changes and errors:
-        old = " (it says so of the present text as well)" if all((e.kind, e.message) in already for e in errors) else ""
+    changes = outcome.changes if changed else ()
+    errors = _errors(found)
+    if changed and errors:
+        same = {(one.kind, one.message) for one in already}
+        old = " (it says so of the present text as well)" if all((e.kind, e.message) in same for e in errors) else ""
         raise KubeError(
             f"the edited Corefile would be refused{old}: {'; '.join(map(str, errors))}",
             findings=[one._asdict() for one in found],
         )
-    warnings = [*stays, *(str(one) for one in found if one.level != ERROR)]
-    noted = entries.dump_records(kept) if kept else ""
-    return Texts(text, str(after), noted, records, changes, tuple(warnings), tuple(found))
+    warnings = [*outcome.kept, *(str(one) for one in found if one.level != ERROR)]
+    noted = entries.dump_records(outcome.records) if outcome.records else ""
+    return Texts(before, after, noted, records, changes, tuple(warnings), tuple(found), absent=text is None, gone=gone)
 
 
-def _errors(document: Document, target: Target, around: Files) -> list[Finding]:
-    return [one for one in lint(document, target, around) if one.level == ERROR]
-
-
-def _holds(text: str, record: entries.Record) -> bool:
-    """Whether an entry of ours is in a text as we wrote it."""
-    from ansible_collections.kubenode.network.plugins.module_utils._corefile import slots
-
+def _edited(
+    text: str, known: tuple[entries.Record, ...], wish: Wanted, override: bool, whole: bool
+) -> tuple[str, entries.Outcome]:
+    """The text after the edit, and what was done."""
+    if wish.restore is not None:
+        kept = tuple(record for record in known if _holds(wish.restore, record, override))
+        return wish.restore, entries.Outcome(parse(wish.restore), kept, ("restored the revision",))
+    document = fragment.wrapped(text) if override else parse(text)
     try:
-        return slots.read(parse(text), record.slot) == record.value
+        outcome = _outcome(document, known, wish, whole)
+    except CorefileError as error:
+        raise (fragment.placed(error) if override else error) from None
+    if str(outcome.document) == str(document):
+        return text, outcome
+    return (fragment.unwrapped(outcome.document) if override else str(outcome.document)), outcome
+
+
+def _outcome(document: Document, known: tuple[entries.Record, ...], wish: Wanted, whole: bool) -> entries.Outcome:
+    if wish.reset:
+        return entries.reset(document, known, wish.owner or None)
+    if not whole:
+        return wanted.edit(document, wish.options, known, wish.owner, wish.purge)
+    if wish.options or [record for record in known if record.slot != _WHOLE]:
+        raise CorefileError(
+            "a text is either written as a whole (content) or has entries of owners, and this one was made the other "
+            "way: take that back first, with state: absent"
+        )
+    declared = [] if wish.content is None else [entries.Entry(_WHOLE, wish.content, wish.content, exclusive=True)]
+    return entries.apply(document, declared, known, wish.owner, wish.purge)
+
+
+def _errors(found: t.Iterable[Finding]) -> list[Finding]:
+    return [one for one in found if one.level == ERROR]
+
+
+def _holds(text: str, record: entries.Record, override: bool = False) -> bool:
+    """Whether an entry of ours is in a text as we wrote it."""
+    try:
+        document = fragment.wrapped(text) if override and record.slot != _WHOLE else parse(text)
+        return slots.read(document, record.slot) == record.value
     except CorefileError:
         return False
 
@@ -123,17 +167,28 @@ def records_of(held: Object, key: str) -> str:
     return str(_annotation(held, RECORDS).get(key, ""))
 
 
+def is_made(held: Object, key: str) -> bool:
+    """Whether it was us who made the key."""
+    return bool(_annotation(held, MADE).get(key))
+
+
 def write_into(held: Object, key: str, texts: Texts) -> Object:
     """The ConfigMap with the new text and what is noted of it."""
     if texts.after == texts.before and texts.records == records_of(held, key):
         return held
-    held["data"][key] = texts.after
+    data = held["data"] = held.get("data") or {}
+    if texts.gone:
+        data.pop(key, None)
+    else:
+        data[key] = texts.after
     _note(held, RECORDS, key, texts.records)
     _note(held, WRITTEN, key, sha256(texts.after) if texts.records else "")
+    if texts.gone or texts.absent:
+        _note(held, MADE, key, "" if texts.gone else "true")
     return held
 
 
-def strangers(held: Object, key: str) -> list[str]:
+def strangers(held: Object, key: str, override: bool = False) -> list[str]:
     """What others did to the text since we wrote it, where that can be told; a sentence each."""
     written = _annotation(held, WRITTEN).get(key)
     text = str((held.get("data") or {}).get(key, ""))
@@ -144,7 +199,7 @@ def strangers(held: Object, key: str) -> list[str]:
     try:
         lost = [
             entries.describe(record.slot) for record in entries.parse_records(records_of(held, key))
-            if record.value is not None and not _holds(text, record)
+            if record.value is not None and not _holds(text, record, override)
         ]  # fmt: skip
     except CorefileError:
         pass

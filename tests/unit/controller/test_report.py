@@ -87,6 +87,49 @@ def test_known(): assert False
     assert "a known defect" in output
 
 
+@pytest.mark.parametrize(
+    ("passes_at", "failures", "counted"),
+    [
+        (2, 1, "2 passed, 0 failed, 0 skipped"),
+        (3, 1, "1 passed, 1 failed, 0 skipped"),
+        (2, 4, "1 passed, 4 failed, 0 skipped"),
+    ],
+)
+def test_a_second_attempt_at_few_failures_is_told(
+    report: t.Any,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    passes_at: int,
+    failures: int,
+    counted: str,
+) -> None:
+    tests = f"""
+import pathlib, pytest
+def test_good(): pass
+@pytest.mark.parametrize("number", range({failures}))
+def test_unsteady(number):
+    attempts = pathlib.Path({str(tmp_path)!r}, f"attempts-{{number}}")
+    attempts.open("a").write("x")
+    assert len(attempts.read_text()) >= {passes_at}
+"""
+    first = pytest_on(tmp_path, tests)
+    with report.part("kernel"):
+        report.pytest("here", first, lambda failed: [*first[:-1], *(str(tmp_path / test) for test in failed)])
+    assert str(report.total()) == counted
+    assert report.unsteady == (["kernel test_it.py::test_unsteady[0]"] if counted.startswith("2") else [])
+    assert "FAIL  here: 1 passed" in capsys.readouterr().out
+
+
+def test_an_attempt_that_fails_is_shown_and_left_to_the_next(report: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with report.part("molecule"):
+        assert not report.attempt("netplan", shell("echo the reason; exit 1"))
+        assert report.command("netplan, again", shell("exit 0"))
+        report.passed_again("netplan")
+    assert str(report.total()) == "1 passed, 0 failed, 0 skipped"
+    assert "| the reason" in capsys.readouterr().out
+    assert report.unsteady == ["molecule netplan"]
+
+
 def test_a_long_series_runs_when_asked_for(report: t.Any, tmp_path: pathlib.Path) -> None:
     with report.part("unit"):
         report.pytest(
@@ -122,10 +165,11 @@ def test_the_last_line_is_the_sum_and_the_status_agrees(
 ) -> None:
     with report.part("lint"):
         report.command("it", shell(command))
+    report.unsteady.append("kernel a test")
     with pytest.raises(SystemExit) as ended:
         report_module.finish(report)
     assert ended.value.code == status
-    assert capsys.readouterr().out.splitlines()[-1] == last
+    assert capsys.readouterr().out.splitlines()[-2:] == ["  passed at a second attempt only: kernel a test", last]
 
 
 def test_a_part_beside_others_is_printed_in_one_piece(report: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
