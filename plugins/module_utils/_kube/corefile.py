@@ -30,6 +30,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.proof impor
 from ansible_collections.kubenode.network.plugins.module_utils._kube.reading import Loading, Reading
 from ansible_collections.kubenode.network.plugins.module_utils._kube.subject import Request, Subject, corefile_of
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
+from ansible_collections.kubenode.network.plugins.module_utils._kube.undo import parse, undo_of
 
 __all__ = ("Request", "change")
 
@@ -53,6 +54,9 @@ def change(
 
         kept = find_revision(client, text.namespace, text.config_map, text.key, request.revision)
         wish = wish._replace(restore=kept.text)
+    undo = parse(request.undo)
+    if undo is not None:
+        wish = wish._replace(restore=undo.text)
     last: list[tuple[texts.Texts, Reading]] = []
     noticed: list[str] = []
 
@@ -60,6 +64,7 @@ def change(
         present, reading = subject.text_of(held), subject.reading(held)
         records, ours = texts.records_of(held, text.key), texts.is_made(held, text.key)
         made = texts.edit_text(present, records, wish, reading, ours)
+        made = made if undo is None else undo.applied(made)
         last[:] = [(made, reading)]
         noticed[:] = texts.strangers(held, text.key, reading.override)
         if made.changes:
@@ -74,6 +79,8 @@ def change(
     edited = edit_object(client, subject.path, edit, check_mode, dry_run=not check_mode, new=subject.new())
     made, reading = last[0]
     result = _result(edited, made, subject, client, noticed)
+    if edited.changed and not check_mode and not made.absent:
+        result["undo"] = undo_of(made)
     if diff:
         result["diff"] = texts.difference(made.before, made.after, f"{subject.what}, key {text.key}")
     if not prove:
@@ -83,8 +90,9 @@ def change(
             restart_where_needed(client, where, subject.running, reading.loading(_present(made, "before")))
         loading = reading.loading(_present(made, "after"))
         result["evidence"] = _prove(client, where, loading, before, request, say)
+        result["overlap"] = _overlap(reading, made) if edited.changed else 0.0
         if tests is not None:
-            result["tests"] = tests.check(_overlap(reading, made) if edited.changed else 0.0)
+            result["tests"] = tests.check(result["overlap"])
     except KubeError as error:
         if not edited.changed:
             raise

@@ -68,6 +68,7 @@ COREFILE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "purge": {"type": "str", "choices": ["own", "none"], "default": "own"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "restore": {"type": "int"},
+    "undo": {"type": "dict"},
     **{option: {"type": "list", "elements": "dict"} for option in EDITS},
     "known_plugins": {"type": "list", "elements": "str", "default": []},
     "coredns_version": {"type": "str", "default": ""},
@@ -89,8 +90,8 @@ def run_corefile(module: AnsibleModule) -> t.NoReturn:
     params = module.params
     wish = Wanted(
         {name: params[name] for name in EDITS if params[name]},
-        params["owner"],
-        params["purge"],
+        owner=params["owner"],
+        purge=params["purge"],
         reset=params["state"] == "absent",
         target=Target(version=params["coredns_version"], known_plugins=frozenset(params["known_plugins"])),
     )
@@ -103,6 +104,7 @@ def run_corefile(module: AnsibleModule) -> t.NoReturn:
     request = Request(
         params["name"], params["namespace"], params["key"], params["service"], params["on_owner"], params["wait"],
         params["wait_timeout"], tuple(params["test_names"]), params["test_from"], params["restore"],
+        undo=params["undo"],
     )  # fmt: skip
     run_module(module, lambda client: corefile.change(client, wish, request, module.check_mode, diff, module.debug))
 

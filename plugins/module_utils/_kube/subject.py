@@ -29,6 +29,8 @@ class Request(t.NamedTuple):
     test_names: tuple[str, ...] = ()
     test_from: str = "auto"
     revision: int | None = None
+    undo: t.Mapping[str, t.Any] | None = None
+    """An earlier run's way back (``undo.parse``), in place of edits."""
 
 
 class Subject:
