@@ -18,7 +18,8 @@ description:
   - What is added is recorded in an annotation of the ConfigMap, per O(owner). What an owner no longer declares goes,
     and what stood there before comes back; an entry that somebody else made alike is never taken over, nor one that
     somebody edited since.
-  - A text that CoreDNS would refuse is never written. The error names the line.
+  - A text that CoreDNS would refuse is never written. The error names the line. What only a server can know, such as a
+    file that is not there, is found out beforehand with O(validate=pod).
   - Nothing of anybody's edit is lost. The ConfigMap is written with the version that was read, and the edit is made
     again on what somebody else wrote meanwhile. The text that is replaced is kept as a revision in the ConfigMap
     C(NAME-kubenode-revisions), the last ten.
@@ -144,6 +145,22 @@ options:
     type: str
     choices: [fail, force]
     default: fail
+  validate:
+    description:
+      - How a text is looked at before it is written. V(lint) reads it as CoreDNS would, and refuses what that would
+        refuse, as far as a text can tell.
+      - V(pod) then starts a throw-away pod on it, with image, arguments, mounts, environment, limits and service
+        account of the live pods, on a node where those may run. It has to get ready and stay so for two seconds. Where
+        it does not start, the error has CoreDNS's own words, and nothing was written. It has no label that a Service or
+        a workload selects by, no port of a node and no priority, and is deleted in any case. One that a run could not
+        delete ends itself after O(wait_timeout) seconds, and the next run deletes it.
+      - Where such a pod cannot run (no right to make it, a quota, PodSecurity, no node that takes it), that is an error
+        before anything is written. A CoreDNS in the network of its node, whose Corefile has plugin bind, cannot be
+        tried like this.
+      - In check mode no pod is started; a warning says so, and whether the API server would take it.
+    type: str
+    choices: [lint, pod]
+    default: lint
   wait:
     description:
       - Whether to wait until every pod has loaded the text, and to put the old one back otherwise.
@@ -151,8 +168,8 @@ options:
     default: true
   wait_timeout:
     description:
-      - Seconds to wait. A kubelet brings a changed ConfigMap within a minute or two, then plugin reload has its
-        interval.
+      - Seconds to wait, and before that for the pod of O(validate=pod). A kubelet brings a changed ConfigMap within a
+        minute or two, then plugin reload has its interval.
     type: int
     default: 180
   test_names:
@@ -239,6 +256,16 @@ EXAMPLES = r"""
       - server: .
         enabled: false
 
+- name: A zone with a certificate that the pods have to have, tried before it is written
+  kubenode.network.coredns_corefile:
+    owner: site
+    validate: pod
+    servers:
+      - zones: ["tls://corp.example.com"]
+        plugins:
+          - tls /etc/coredns/certs/tls.crt /etc/coredns/certs/tls.key
+          - forward . 10.0.0.53
+
 - name: Back to a text that was replaced
   kubenode.network.coredns_corefile:
     restore: 7
@@ -289,6 +316,11 @@ findings:
   returned: success, and where it refuses the text
   type: list
   elements: dict
+validation:
+  description: The pod that tried the text (its name, node and image) and the seconds after which it was ready.
+  returned: O(validate=pod) and a change, outside check mode
+  type: dict
+  sample: {"pod": "coredns-kubenode-validation", "node": "w1", "image": "coredns:1.15.0", "ready_after": 1.5}
 evidence:
   description: What each pod was seen to run, by uid and start of its container, and where that was read.
   returned: O(wait=true) outside check mode

@@ -95,6 +95,14 @@ def test_a_proof_needs_the_role_to_prove(having: t.Any, cluster: t.Any) -> None:
     assert result["tests"][0]["resolved"] is True
 
 
+def test_a_trial_needs_the_role_to_validate(having: t.Any, cluster: t.Any) -> None:
+    before = cluster.config_map()["data"]
+    with pytest.raises(KubeError, match=r"validate: pod.*forbidden.*docs/rbac.*validate: lint"):
+        change(having("read", "edit"), wait=False, validate="pod")
+    assert cluster.config_map()["data"] == before
+    assert change(having("validate"), wait=False, validate="pod")["validation"]["ready_after"] >= 0
+
+
 def test_a_lease_needs_the_role_to_hold_one(having: t.Any) -> None:
     wish = Wish("kubenode-network", objects.NAMESPACE, "rights", 60)
     with pytest.raises(KubeError, match=r"forbidden.*docs/rbac"):

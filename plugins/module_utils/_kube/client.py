@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A connection to an API server that speaks plain JSON.
 
-Configuration, credentials, proxies and TLS are the kubernetes client's; its typed API is not used, since it takes four
-times as long to import and refuses fields it does not know.
+Configuration, credentials, proxies and TLS are the kubernetes client's, but for plain kubeconfigs (``plain``), which
+need no client; its typed API is not used, since it takes four times as long to import and refuses fields it does not
+know.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from urllib.parse import quote, urlencode
 
 from ansible_collections.kubenode.network.plugins.module_utils._kube._kubernetes_dep import kubernetes
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kube.plain import plain
 
 Object = dict[str, t.Any]
 
@@ -42,11 +44,15 @@ _FALSE = ("no", "n", "false", "f", "off", "0")
 class Client:
     """Requests to one API server, counted in ``requests``. All of them raise KubeError, Answered where it refused."""
 
-    def __init__(self, configuration: t.Any, rest: t.Any, impersonate: tuple[str, t.Sequence[str]] = ("", ())) -> None:
+    def __init__(
+        self, host: str, pool: t.Any, credentials: t.Callable[[], dict[str, str]], configuration: t.Callable[[], t.Any],
+        impersonate: tuple[str, t.Sequence[str]] = ("", ()),
+    ) -> None:  # fmt: skip
+        self._pool = pool
+        self._credentials = credentials
         self._configuration = configuration
-        self._pool = rest.RESTClientObject(configuration).pool_manager
         self._impersonate = impersonate
-        self.host = str(configuration.host).rstrip("/")
+        self.host = host
         self.requests = 0
         self.date = ""
         """What the API server's clock said with its last answer (RFC 9110, 6.6.1), for what must not depend on ours."""
@@ -127,7 +133,7 @@ class Client:
         from kubernetes import stream
 
         self.requests += 1
-        call = api.CoreV1Api(api.ApiClient(self._configuration)).connect_get_namespaced_pod_portforward
+        call = api.CoreV1Api(api.ApiClient(self._configuration())).connect_get_namespaced_pod_portforward
         try:
             forward = stream.portforward(call, pod, namespace, ports=str(port))
         except Exception as error:
@@ -141,10 +147,7 @@ class Client:
             forward.close()
 
     def _headers(self) -> dict[str, str]:
-        headers = {"Accept": "application/json, */*", "User-Agent": "kubenode.network"}
-        for setting in self._configuration.auth_settings().values():
-            if setting["in"] == "header" and setting["value"]:
-                headers[setting["key"]] = setting["value"]
+        headers = {"Accept": "application/json, */*", "User-Agent": "kubenode.network", **self._credentials()}
         user, groups = self._impersonate
         if user:
             headers["Impersonate-User"] = user
@@ -158,8 +161,28 @@ def connect(params: t.Mapping[str, t.Any]) -> Client:
 
     Raises KubeError where none of these leads to a cluster.
     """
-    Configuration, config, rest = kubernetes()  # noqa: N806 - a class
     values = {name: _value(params, name) for name in _ENVIRONMENT}
+    who = (values.pop("impersonate_user") or "", tuple(params.get("impersonate_groups") or ()))
+    try:
+        found = plain(values)
+        if found is not None:
+            return Client(found.host, found.pool(), found.headers, lambda: _configured(values), who)
+    except (ImportError, OSError):
+        # The client needs the same, and has an error for each.
+        pass
+    rest = kubernetes()[2]
+    configuration = _configured(values)
+    try:
+        pool = rest.RESTClientObject(configuration).pool_manager
+    except OSError as error:
+        raise KubeError(f"a certificate or key of the connection cannot be read: {_words(error)}") from error
+    host = str(configuration.host).rstrip("/")
+    return Client(host, pool, lambda: _credentials(configuration), lambda: configuration, who)
+
+
+def _configured(values: t.Mapping[str, t.Any]) -> t.Any:
+    """The client's Configuration. Raises KubeError."""
+    Configuration, config, _rest = kubernetes()  # noqa: N806 - a class
     configuration = Configuration()
     kubeconfig, context = values["kubeconfig"], values["context"]
     direct = bool(values["host"] and (values["api_key"] or values["client_cert"] or values["username"]))
@@ -174,11 +197,12 @@ def connect(params: t.Mapping[str, t.Any]) -> Client:
         configuration.refresh_api_key_hook = None
     if values["username"] and values["password"]:
         configuration.api_key = {"authorization": configuration.get_basic_auth_token()}
-    try:
-        groups = tuple(params.get("impersonate_groups") or ())
-        return Client(configuration, rest, (values["impersonate_user"] or "", groups))
-    except OSError as error:
-        raise KubeError(f"a certificate or key of the connection cannot be read: {_words(error)}") from error
+    return configuration
+
+
+def _credentials(configuration: t.Any) -> dict[str, str]:
+    settings = configuration.auth_settings().values()
+    return {one["key"]: one["value"] for one in settings if one["in"] == "header" and one["value"]}
 
 
 def _load(config: t.Any, configuration: t.Any, kubeconfig: t.Any, context: t.Any, persist: bool) -> None:

@@ -69,16 +69,26 @@ def change(
         noticed[:] = texts.strangers(held, text.key, reading.override)
         if made.changes:
             _check_owner(subject, held, request)
-            if not check_mode and not made.absent:
-                _keep(client, text, made.before)
         return subject.written(held, made)
 
     prove = request.wait and not check_mode and subject.proves
     before = {one.key: one for one in (_looks(client, where, subject.running) if prove else ())}
     tests = _Tests(client, where, request) if request.test_names and prove else None
-    edited = edit_object(client, subject.path, edit, check_mode, dry_run=not check_mode, new=subject.new())
+    trial = _Trial(client, subject, request, say)
+
+    def before_write(after: Object) -> None:
+        made = last[0][0]
+        if made.changes:
+            trial.run(after)
+            if not made.absent:
+                _keep(client, text, made.before)
+
+    edited = edit_object(
+        client, subject.path, edit, check_mode, dry_run=not check_mode, new=subject.new(), before_write=before_write
+    )
     made, reading = last[0]
     result = _result(edited, made, subject, client, noticed)
+    trial.tell(result, bool(made.changes))
     if edited.changed and not check_mode and not made.absent:
         result["undo"] = undo_of(made)
     if diff:
@@ -141,6 +151,39 @@ def _result(
         "warnings": [*subject.warnings, *noticed, *made.warnings, *unchecked],
         "requests": client.requests,
     }
+
+
+class _Trial:
+    """The throw-away pod of ``validate: pod``, for the text that is about to be written."""
+
+    def __init__(self, client: Client, subject: Subject, request: Request, say: Say) -> None:
+        self._client, self._where, self._say = client, subject.where, say
+        self._config_map = subject.text.config_map
+        self._wanted = request.validate == "pod"
+        self._seconds = request.wait_timeout
+        self._tried: Object | None = None
+        self._seen: dict[str, t.Any] | None = None
+
+    def run(self, after: Object) -> None:
+        """Try it, once for each text; somebody's edit meanwhile makes another. Raises KubeError."""
+        if not self._wanted or self._tried == after.get("data"):
+            return
+        from ansible_collections.kubenode.network.plugins.module_utils._kube.validate import validate_in_pod
+
+        wanted = {self._config_map: after}
+        self._seen = validate_in_pod(self._client, self._where, wanted, self._seconds, self._say)
+        self._tried = after.get("data")
+
+    def tell(self, result: dict[str, t.Any], changes: bool) -> None:
+        """Put what was seen, or why nothing was, into the result."""
+        if not self._wanted or not changes:
+            return
+        if self._seen is None:
+            from ansible_collections.kubenode.network.plugins.module_utils._kube.validate import not_run
+
+            result["warnings"].append(not_run(self._client, self._where))
+        result["validation"] = self._seen
+        result["requests"] = self._client.requests
 
 
 def _looks(client: Client, where: Where, running: t.Sequence[Running]) -> t.Iterator[Loaded]:

@@ -42,12 +42,15 @@ class Edited(t.NamedTuple):
 def edit_object(
     client: Client, path: str, edit: Edit, check_mode: bool = False, manager: str = "kubenode.network",
     dry_run: bool = False, new: Object | None = None,
+    before_write: t.Callable[[Object], None] = lambda _after: None,
 ) -> Edited:  # fmt: skip
     """Change the object at ``path``; the result is as after one undisturbed edit.
 
     Without a change it is one request. In check mode the API server is asked for a dry run, and where we may not write
     at all the result says so. ``dry_run`` asks for one before the write too. ``new`` is what is edited and created
     where there is no object yet; an edit that leaves nothing ({}) deletes the object that it was made on.
+    ``before_write`` is called with the object as it shall be, right before every write that is no dry run; what it
+    raises stops the write.
     Raises KubeError: there is no such object, the server refuses, or others never stop writing.
     """
     for attempt in range(1, ATTEMPTS + 1):
@@ -65,6 +68,7 @@ def edit_object(
                 return _tried(client, path, before, after, manager)
             if dry_run:
                 _write(client, path, before, after, manager, dryRun="All")
+            before_write(after)
             written = _write(client, path, before, after, manager)
         except Answered as error:
             if error.status != 409:

@@ -73,6 +73,7 @@ COREFILE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "known_plugins": {"type": "list", "elements": "str", "default": []},
     "coredns_version": {"type": "str", "default": ""},
     "on_owner": {"type": "str", "choices": ["fail", "force"], "default": "fail"},
+    "validate": {"type": "str", "choices": ["lint", "pod"], "default": "lint"},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 180},
     "test_names": {"type": "list", "elements": "str", "default": []},
@@ -98,13 +99,17 @@ def run_corefile(module: AnsibleModule) -> t.NoReturn:
     # Core offers no other way to learn of --diff.
     diff = module._diff  # noqa: SLF001
     if params["path"]:
+        if params["validate"] == "pod":
+            module.fail_json(
+                msg=f"validate: pod needs a cluster, and path names the file {params['path']}: leave it out"
+            )
         from ansible_collections.kubenode.network.plugins.module_utils._kube import path
 
         _finish(module, lambda: path.change(params["path"], wish, module.check_mode, diff))
     request = Request(
         params["name"], params["namespace"], params["key"], params["service"], params["on_owner"], params["wait"],
         params["wait_timeout"], tuple(params["test_names"]), params["test_from"], params["restore"],
-        undo=params["undo"],
+        params["validate"], params["undo"],
     )  # fmt: skip
     run_module(module, lambda client: corefile.change(client, wish, request, module.check_mode, diff, module.debug))
 

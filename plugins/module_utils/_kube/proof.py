@@ -23,6 +23,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.chain impor
 )
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kube.throwaway import tries
 
 POLL_SECONDS = 1.0
 _RUNNING = re.compile(r"Running configuration (?:SHA512|MD5) = ([0-9a-f]+)")
@@ -89,7 +90,7 @@ def pods_now(client: Client, where: Where) -> list[Running]:
     path = f"/api/v1/namespaces/{segment(where.namespace)}/pods"
     found = []
     for one in client.items(path, labelSelector=where.selector or None):
-        if over(one):
+        if over(one) or tries(one):
             continue
         for container, source in sources(one):
             if (source.name, source.key) == (where.config_map, where.key):

@@ -29,6 +29,7 @@ class Request(t.NamedTuple):
     test_names: tuple[str, ...] = ()
     test_from: str = "auto"
     revision: int | None = None
+    validate: str = "lint"
     undo: t.Mapping[str, t.Any] | None = None
     """An earlier run's way back (``undo.parse``), in place of edits."""
 

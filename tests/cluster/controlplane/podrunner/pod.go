@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -34,6 +35,7 @@ type pod struct {
 	sandbox  *sandbox
 	command  *exec.Cmd
 	exited   chan struct{}
+	logged   chan struct{}
 	stopping bool
 	restarts int32
 	seen     map[string]string
@@ -83,7 +85,7 @@ func (p *pod) run(ctx context.Context) {
 		}
 		ended := core.ContainerState{Terminated: &core.ContainerStateTerminated{
 			ExitCode: int32(code), Reason: map[bool]string{true: "Completed", false: "Error"}[code == 0],
-			StartedAt: meta.NewTime(started), FinishedAt: meta.Now(), ContainerID: p.containerID(),
+			StartedAt: meta.NewTime(started), FinishedAt: meta.Now(), ContainerID: p.containerID(), Message: p.lastWords(code),
 		}}
 		policy := p.object.Spec.RestartPolicy
 		if policy == core.RestartPolicyNever || (policy == core.RestartPolicyOnFailure && code == 0) {
@@ -203,9 +205,9 @@ func (p *pod) start() (time.Time, error) {
 		return time.Time{}, err
 	}
 	_ = writer.Close()
-	go keepLog(reader, log)
-	exited := make(chan struct{})
-	p.command, p.exited = command, exited
+	exited, logged := make(chan struct{}), make(chan struct{})
+	go func() { keepLog(reader, log); close(logged) }()
+	p.command, p.exited, p.logged = command, exited, logged
 	go func() { _ = command.Wait(); close(exited) }()
 	return time.Now(), nil
 }
@@ -218,6 +220,22 @@ func keepLog(reader io.ReadCloser, log io.WriteCloser) {
 	for lines.Scan() {
 		_, _ = fmt.Fprintf(log, "%s %s\n", time.Now().UTC().Format(time.RFC3339Nano), lines.Text())
 	}
+}
+
+// lastWords is what a kubelet takes for the termination message of a container that asks for its log on errors.
+func (p *pod) lastWords(code int) string {
+	<-p.logged
+	if code == 0 || p.object.Spec.Containers[0].TerminationMessagePolicy != core.TerminationMessageFallbackToLogsOnError {
+		return ""
+	}
+	text, _ := os.ReadFile(p.logPath(p.restarts))
+	var words []string
+	for _, line := range strings.Split(string(text), "\n") {
+		_, said, _ := strings.Cut(line, " ")
+		words = append(words, said)
+	}
+	joined := strings.Join(words, "\n")
+	return joined[max(0, len(joined)-2048):]
 }
 
 func (p *pod) logPath(start int32) string {
