@@ -137,13 +137,13 @@ attributes:
       mode.
     support: full
     details:
-      - The difference is that of the text, line by line.
+      - The difference is that of what is written, line by line.
   idempotent:
     description:
       - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
     details:
-      - The text is read at every run; where it says what is wanted already, nothing is written.
+      - What is there is read at every run; where it says what is wanted already, nothing is written.
   platform:
     description: Target OS/families that can be operated against.
     support: full
@@ -153,6 +153,32 @@ attributes:
     support: full
     membership:
       - kubenode.network.cluster
+"""
+
+    NODE = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+    details:
+      - The plan of check mode is the plan of the run.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff
+      mode.
+    support: full
+    details:
+      - The difference shows only what is removed.
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details:
+      - The kernel is read at every run.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: linux
 """
 
     CLUSTER_LEASE = r"""

@@ -140,7 +140,7 @@ lease:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.kubenode.network.plugins.module_utils._kube.module import LEASE_OPTIONS, run_lease
+from ansible_collections.kubenode.network.plugins.module_utils._kube.module_lease import LEASE_OPTIONS, run_lease
 
 
 def main() -> None:

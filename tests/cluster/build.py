@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds the Go programs that tests and benchmarks run, once, outside the checkout.
 
-    scripts/env python tests/cluster/build.py [NAME...]     all of them unless told
+    scripts/env python tests/cluster/build.py [NAME...]     all that tests run unless told
 
 A program is a folder beside this file with its own go.mod, go.sum and main.go. Its binary lies in the project's cache
 under a name made of what it was built from, so that another checkout with the same program finds it. Progress and the
@@ -52,6 +52,8 @@ class Program(t.NamedTuple):
     """What of a folder with several programs; its last part is then the binary's name."""
     source: str = ""
     """The folder, where it is not named like the program."""
+    tests: bool = True
+    """Tests run it; benchmarks only otherwise."""
 
     @property
     def folder(self) -> pathlib.Path:
@@ -72,6 +74,7 @@ PROGRAMS = {
         Program("coredns", "about 3 minutes of CPU"),
         Program("controlplane", "about 8 minutes of CPU", _CONTROL_PLANE),
         Program("podrunner", "a few seconds after controlplane", source="controlplane", package="./podrunner"),
+        Program("kubectl", "about a minute of CPU", _CONTROL_PLANE, tests=False),
     )
 }
 
@@ -237,7 +240,7 @@ def _say(message: str) -> None:
 
 def main() -> int:
     """Builds what the command line names."""
-    names = sys.argv[1:] or list(PROGRAMS)
+    names = sys.argv[1:] or [name for name, program in PROGRAMS.items() if program.tests]
     if unknown := [name for name in names if name not in PROGRAMS]:
         sys.exit(f"no program {unknown[0]}: of {' '.join(PROGRAMS)}")
     try:

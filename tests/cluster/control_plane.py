@@ -59,12 +59,16 @@ USERS = (
 class ControlPlane:
     """Started by ``start``; a context manager that ends it. All its files are below ``folder``, a log per program."""
 
-    def __init__(self, folder: pathlib.Path, binaries: Binaries, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, folder: pathlib.Path, binaries: Binaries, address: str = "127.0.0.1", options: t.Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.address = address
         """Where clients of this namespace, and pods, find the API server."""
         self.port = 0
         self._binaries = binaries
+        self._options = options
+        """More flags of kube-apiserver."""
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def __enter__(self) -> ControlPlane:
@@ -109,6 +113,7 @@ class ControlPlane:
             "--kubelet-preferred-address-types=InternalIP", f"--service-account-key-file={pki / 'accounts.key'}",
             f"--service-account-signing-key-file={pki / 'accounts.key'}",
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local", "--allow-privileged=true",
+            *self._options,
         )  # fmt: skip
         self._wait_until_ready()
 

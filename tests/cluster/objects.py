@@ -123,6 +123,7 @@ _PLURALS = {
     "ServiceAccount": "serviceaccounts", "ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings",
     "Role": "roles", "RoleBinding": "rolebindings", "ConfigMap": "configmaps", "Deployment": "deployments",
     "DaemonSet": "daemonsets", "Service": "services", "Pod": "pods", "Namespace": "namespaces", "Node": "nodes",
+    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
 }  # fmt: skip
 
 

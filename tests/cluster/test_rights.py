@@ -11,12 +11,12 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, lease
+from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, extra, lease
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
 from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile import Request
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.info import cluster_dns
-from ansible_collections.kubenode.network.plugins.module_utils._kube.lease import Wish
+from ansible_collections.kubenode.network.plugins.module_utils._kube.scale import Wish, scale
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
 from ansible_collections.kubenode.network.tests.cluster import objects
 
@@ -104,13 +104,35 @@ def test_a_trial_needs_the_role_to_validate(having: t.Any, cluster: t.Any) -> No
 
 
 def test_a_lease_needs_the_role_to_hold_one(having: t.Any) -> None:
-    wish = Wish("kubenode-network", objects.NAMESPACE, "rights", 60)
+    wish = lease.Wish("kubenode-network", objects.NAMESPACE, "rights", 60)
     with pytest.raises(KubeError, match=r"forbidden.*docs/rbac"):
         lease.take(having("read"), wish, False, lambda _line: None)
     client = having("lease")
     for _run in range(2):
         assert lease.take(client, wish, False, lambda _line: None)["lease"]["holder"] == "rights"
         assert lease.release(client, wish, False)["changed"]
+
+
+def test_an_extension_needs_the_role_for_it(having: t.Any, cluster: t.Any) -> None:
+    def run(client: t.Any, wish: Wanted) -> dict[str, t.Any]:
+        return corefile.change(
+            client, wish, Request(wait=False), False, False, lambda _line: None,
+            lambda client, request: extra.extra_of(client, request, extra.Options(removes=wish.reset)),
+        )  # fmt: skip
+
+    wish = Wanted({"stub_domains": [{"zone": "rights.example.com", "servers": ["192.0.2.8"]}]}, owner="rights")
+    with pytest.raises(KubeError, match=r"coredns-extra-configs.*forbidden.*docs/rbac"):
+        run(having("read", "edit"), wish)
+    assert run(having("read", "extra"), wish)["changed"]
+    assert "rights.example.com" in cluster.config_map("coredns-extra-configs")["data"]["Corefile"]
+    assert run(having("read", "extra"), Wanted(owner="rights", reset=True))["resource_version"] == ""
+
+
+def test_scaling_needs_the_role_to_scale(having: t.Any) -> None:
+    wish = Wish(replicas=2, wait_timeout=60)
+    assert not scale(having("read", "scale"), wish, check_mode=False)["changed"]
+    predicted = scale(having("scale"), wish._replace(replicas=3), check_mode=True)
+    assert (predicted["changed"], predicted["warnings"]) == (True, [])
 
 
 def test_no_role_asks_for_more_than_these_modules_use() -> None:

@@ -10,6 +10,7 @@ import os
 import pathlib
 import subprocess
 import typing as t
+import urllib.error
 
 import pytest
 from ansible_collections.kubenode.network.plugins.module_utils._dns.query import DnsError, query
@@ -200,6 +201,18 @@ def test_without_a_node_to_ask_from_nothing_is_changed(runner: Runner, given: di
     assert said in refused.output
     assert text(runner.cluster) == before
     assert runner.holder() == ""
+
+
+def test_the_same_entries_go_into_what_the_corefile_imports(runner: Runner) -> None:
+    before = text(runner.cluster)
+    flavor = {"cluster_dns_flavor": "coredns-custom", "cluster_dns_key": "site.server", "cluster_dns_wait": False}
+    assert len(changed(runner.run(SITE, dns_stub_domains=STUB, **flavor))) == 1
+    assert "corp.example.com" in runner.cluster.config_map("coredns-custom")["data"]["site.server"]
+    assert changed(runner.run(SITE, dns_stub_domains=STUB, **flavor)) == []
+    assert text(runner.cluster) == before
+    assert len(changed(runner.run(RESET, **flavor))) == 1
+    with pytest.raises(urllib.error.HTTPError):
+        runner.cluster.config_map("coredns-custom")
 
 
 def test_without_a_variable_of_it_the_play_does_nothing(runner: Runner, tmp_path: pathlib.Path) -> None:

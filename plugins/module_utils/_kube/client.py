@@ -71,13 +71,19 @@ class Client:
 
     def items(self, path: str, **query: t.Any) -> list[Object]:
         """All objects of a list, page by page."""
-        found: list[Object] = []
+        return list(self.each(path, **query))
+
+    def each(self, path: str, **query: t.Any) -> t.Generator[Object, None, str]:
+        """The same one by one: no more than a page of them is held at a time.
+
+        The last thing that a generator of it returns is the version of the list, for a watch that goes on from there.
+        """
         while True:
             page = self.get(path, **{"limit": 500, **query})
-            found += page["items"]
+            yield from page["items"]
             token = page["metadata"].get("continue")
             if not token:
-                return found
+                return str(page["metadata"].get("resourceVersion", ""))
             query["continue"] = token
 
     def create(self, path: str, body: Object, **query: t.Any) -> Object:
@@ -89,12 +95,15 @@ class Client:
     def patch(self, path: str, body: t.Any, kind: str = MERGE, **query: t.Any) -> Object:
         return t.cast(Object, self.request("PATCH", path, body, kind, query))
 
-    def delete(self, path: str, uid: str, version: str, **query: t.Any) -> None:
+    def delete(self, path: str, uid: str, version: str, dry_run: bool = False) -> None:
         """Delete an object that nobody has changed or made anew since; Answered with 409 where somebody has."""
-        body = {
+        body: Object = {
             "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid, "resourceVersion": version},
         }  # fmt: skip
-        self.request("DELETE", path, body, query=query)
+        if dry_run:
+            # Of a query with such a body the API server takes no notice.
+            body["dryRun"] = ["All"]
+        self.request("DELETE", path, body)
 
     def text(self, path: str, **query: t.Any) -> str:
         """An answer that is no JSON: a log, or what a pod's own server says through the API server's proxy."""
@@ -125,6 +134,36 @@ class Client:
         if answer.status >= 400:
             raise _refused(method, path, answer.status, text)
         return json.loads(text) if decode else text
+
+    def lines(self, path: str, seconds: float, query: t.Mapping[str, t.Any]) -> t.Iterator[str]:
+        """The lines of an answer that goes on, as they come, until the API server ends it or ``seconds`` pass without.
+
+        Raises KubeError, Answered where it refused.
+        """
+        url = self.host + path + "?" + urlencode({key: _query(value) for key, value in query.items()})
+        self.requests += 1
+        try:
+            answer = self._pool.request(
+                "GET", url, headers=self._headers(), timeout=seconds, retries=False, preload_content=False
+            )
+        except Exception as error:
+            raise KubeError(
+                f"the API server {self.host} cannot be reached: {_words(error)}; see kubeconfig, host and proxy"
+            ) from error
+        try:
+            if answer.status >= 400:
+                raise _refused("GET", path, answer.status, answer.data.decode("utf-8", "replace"))
+            rest = b""
+            for part in answer.stream(65536, decode_content=True):
+                *whole, rest = (rest + part).split(b"\n")
+                for line in whole:
+                    yield line.decode("utf-8", "replace")
+        except (OSError, _broken()) as error:
+            # A watch that ends early is taken up again; one that cannot be is told by the next request.
+            _ended = error
+        finally:
+            # What is left of the answer is not read: the connection goes with it.
+            answer.close()
 
     @contextlib.contextmanager
     def port_forward(self, namespace: str, pod: str, port: int) -> t.Iterator[t.Any]:
@@ -237,6 +276,13 @@ def _value(params: t.Mapping[str, t.Any], name: str) -> t.Any:
     if name in ("validate_certs", "persist_config") and text is not None:
         return text.strip().lower() not in _FALSE
     return text or None
+
+
+def _broken() -> type[Exception]:
+    """What urllib3 raises in the middle of an answer; it comes with the kubernetes client."""
+    from urllib3.exceptions import HTTPError
+
+    return t.cast("type[Exception]", HTTPError)
 
 
 def segment(name: str) -> str:

@@ -89,7 +89,7 @@ def change(
     made, reading = last[0]
     result = _result(edited, made, subject, client, noticed)
     trial.tell(result, bool(made.changes))
-    if edited.changed and not check_mode and not made.absent:
+    if edited.changed and not check_mode:
         result["undo"] = undo_of(made)
     if diff:
         result["diff"] = texts.difference(made.before, made.after, f"{subject.what}, key {text.key}")
@@ -150,6 +150,7 @@ def _result(
         "findings": [one._asdict() for one in made.findings],
         "warnings": [*subject.warnings, *noticed, *made.warnings, *unchecked],
         "requests": client.requests,
+        **subject.found,
     }
 
 

@@ -47,6 +47,8 @@ class Subject:
         self.running = running
         """The pods, as they are before the run; none where nothing needs them."""
         self.warnings: list[str] = []
+        self.found: dict[str, t.Any] = {}
+        """Further keys of the result."""
         self.proves = True
         """Whether what the pods load can show that they took the text up."""
         self._reading = reading

@@ -36,8 +36,6 @@ class Wanted(t.NamedTuple):
 
     options: t.Mapping[str, t.Any] = {}
     """Of ``_corefile.wanted.edit``."""
-    content: str | None = None
-    """All of the text, in place of edits."""
     owner: str = ""
     purge: str = "own"
     restore: str | None = None
@@ -45,6 +43,8 @@ class Wanted(t.NamedTuple):
     reset: bool = False
     """Take back all recorded entries of the owner, in place of edits."""
     target: Target = Target()
+    content: str | None = None
+    """All of the text, in place of edits."""
 
 
 class Texts(t.NamedTuple):

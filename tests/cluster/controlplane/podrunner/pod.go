@@ -93,13 +93,13 @@ func (p *pod) run(ctx context.Context) {
 			if code != 0 {
 				phase = core.PodFailed
 			}
-			p.report(ctx, phase, ended, core.ContainerState{}, false)
+			_ = p.report(ctx, phase, ended, core.ContainerState{}, false)
 			return
 		}
 		waiting := core.ContainerState{Waiting: &core.ContainerStateWaiting{
 			Reason: "CrashLoopBackOff", Message: fmt.Sprintf("back-off %s restarting failed container", backOff),
 		}}
-		p.report(ctx, core.PodRunning, waiting, ended, false)
+		_ = p.report(ctx, core.PodRunning, waiting, ended, false)
 		select {
 		case <-time.After(backOff):
 		case <-ctx.Done():
@@ -248,7 +248,7 @@ func (p *pod) watchReadiness(ctx context.Context, started time.Time) {
 	running := core.ContainerState{Running: &core.ContainerStateRunning{StartedAt: meta.NewTime(started)}}
 	probe := p.object.Spec.Containers[0].ReadinessProbe
 	was := probe == nil
-	p.report(ctx, core.PodRunning, running, core.ContainerState{}, was)
+	_ = p.report(ctx, core.PodRunning, running, core.ContainerState{}, was)
 	if probe == nil || probe.HTTPGet == nil {
 		return
 	}
@@ -267,18 +267,18 @@ func (p *pod) watchReadiness(ctx context.Context, started time.Time) {
 		if err == nil {
 			_ = answer.Body.Close()
 		}
-		if ready != was {
-			p.report(ctx, core.PodRunning, running, core.ContainerState{}, ready)
+		// What the API server did not take is told once more.
+		if ready != was && p.report(ctx, core.PodRunning, running, core.ContainerState{}, ready) == nil {
 			was = ready
 		}
 	}
 }
 
 // report writes the pod's status; last is how the container ended before, where that is new.
-func (p *pod) report(ctx context.Context, phase core.PodPhase, state, last core.ContainerState, ready bool) {
+func (p *pod) report(ctx context.Context, phase core.PodPhase, state, last core.ContainerState, ready bool) error {
 	pods := p.manager.client.CoreV1().Pods(p.object.Namespace)
 	truth := map[bool]core.ConditionStatus{true: core.ConditionTrue, false: core.ConditionFalse}[ready]
-	_ = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		now, err := pods.Get(ctx, p.object.Name, meta.GetOptions{})
 		if err != nil || now.UID != p.object.UID {
 			return err

@@ -1,0 +1,72 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster's modules as tasks of a playbook, as users run them."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+PLAY = """
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  module_defaults:
+    kubenode.network.coredns_corefile:
+      owner: tasks
+      wait: false
+      hosts: [{address: 203.0.113.9, names: [task.example.com]}]
+  tasks:
+    - kubenode.network.cluster_dns_info:
+      register: found
+    - kubenode.network.coredns_corefile:
+      check_mode: true
+      diff: true
+      register: predicted
+    - kubenode.network.coredns_corefile:
+      register: first
+    - kubenode.network.coredns_corefile:
+      register: second
+    - kubenode.network.coredns_corefile: {path: /nowhere/Corefile, validate: pod}
+      register: refused
+      ignore_errors: true
+    - kubenode.network.coredns_extra_config: {flavor: coredns-custom, key: site.override, wait: false, plugins: [log]}
+      register: extra
+    - kubenode.network.coredns_extra_config: {flavor: coredns-custom, key: site.override, state: absent, validate: pod}
+      register: gone
+    - kubenode.network.coredns_extra_config: {flavor: coredns-custom}
+      register: keyless
+      ignore_errors: true
+    - kubenode.network.coredns_extra_config: {plugins: [log], wait: false}
+      register: misplaced
+      ignore_errors: true
+    - ansible.builtin.assert:
+        that:
+          - found.config_map.name == 'coredns'
+          - predicted is changed
+          - "'203.0.113.9 task.example.com' in predicted.diff.prepared"
+          - first is changed
+          - second is not changed
+          - refused is failed
+          - "'validate: pod needs a cluster' in refused.msg"
+          - extra is changed and extra.config_map.name == 'coredns-custom'
+          - "'do not mount ConfigMap coredns-custom' in extra.warnings | join"
+          - gone is changed and gone.resource_version == ''
+          - keyless is failed and 'key' in keyless.msg
+          - misplaced is failed and misplaced.msg.startswith('plugins:')
+"""
+
+
+def test_tasks_predict_change_and_then_have_nothing_to_do(cluster: t.Any, tmp_path: pathlib.Path) -> None:
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(PLAY, encoding="utf-8")
+    environment = {**os.environ, "K8S_AUTH_KUBECONFIG": str(cluster.kubeconfig()), "ANSIBLE_LOCALHOST_WARNING": "0"}
+    program = str(pathlib.Path(sys.executable).with_name("ansible-playbook"))
+    command = [program, "-i", "localhost,", "-e", f"ansible_python_interpreter={sys.executable}", str(playbook)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "203.0.113.9 task.example.com" in cluster.config_map()["data"]["Corefile"]
