@@ -42,6 +42,33 @@ attributes:
       - kubenode.network.network
 """
 
+    KUBELET = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+    details:
+      - Nothing is written and the kubelet not restarted. The values and the plan are those of the run.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff
+      mode.
+    support: full
+    details:
+      - The difference is that of the files, line by line.
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details:
+      - The files are read at every run. Where they say what is wanted, and the kubelet was started since, nothing is
+        written and nothing restarted.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: linux
+"""
+
     INFO = r"""
 options: {}
 attributes:

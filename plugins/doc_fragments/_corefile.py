@@ -133,6 +133,12 @@ options:
         minute or two, then plugin reload has its interval.
     type: int
     default: 180
+  touch_pods:
+    description:
+      - Whether to annotate the pods after the write, so that their kubelets bring them the text at once. It needs the
+        right to patch pods, and has no part in the proof. Without that right a warning says so.
+    type: bool
+    default: false
   test_names:
     description:
       - Names that must go on resolving. One that resolved before the change and does not after it puts the old text

@@ -25,6 +25,8 @@ description:
     C(NAME-kubenode-revisions), the last ten.
   - Then it waits until every pod, by uid and start of its container, has loaded this very text. Where one refuses it or
     crashes, or a name of O(test_names) no longer resolves, the old text is put back.
+  - A run that is killed before it saw that leaves a note of it in an annotation. The next run with O(wait=true) proves
+    that text, or puts the old one back, also where it has nothing else to do.
 extends_documentation_fragment:
   - kubenode.network._auth
   - kubenode.network._corefile
@@ -94,6 +96,7 @@ EXAMPLES = r"""
     known_plugins: [unbound]
     coredns_version: 1.11.3
     wait_timeout: 300
+    touch_pods: true
 
 - name: A server block and a snippet in Corefile's own words, in another cluster's ConfigMap
   kubenode.network.coredns_corefile:

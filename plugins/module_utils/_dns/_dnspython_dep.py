@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._dns.errors import DnsError
+from ansible_collections.kubenode.network.plugins.module_utils._dns.errors import CannotAsk
 
 MINIMUM_VERSION = "2.3.0"
 
 
 def dnspython() -> t.Any:
-    """The package ``dns`` with what is used of it. Raises DnsError where it is missing."""
+    """The package ``dns`` with what is used of it. Raises CannotAsk where it is missing."""
     try:
         import dns.exception
         import dns.flags
@@ -28,7 +28,7 @@ def dnspython() -> t.Any:
     except ImportError as error:
         from ansible.module_utils.basic import missing_required_lib
 
-        raise DnsError(
+        raise CannotAsk(
             f"{missing_required_lib(f'dnspython >= {MINIMUM_VERSION}')} Install the package python3-dnspython (Debian, "
             f"Ubuntu) or python3-dns (Fedora, RHEL), or run {sys.executable} -m pip install "
             f"'dnspython>={MINIMUM_VERSION}'."

@@ -8,3 +8,11 @@ from __future__ import annotations
 
 class DnsError(Exception):
     """A question that cannot be asked, or has no usable answer; the message names it, the server and the reason."""
+
+
+class NoAnswer(DnsError):
+    """Nothing came back at all: no server there, or no way to it."""
+
+
+class CannotAsk(DnsError):
+    """Nothing was asked: what asks is not installed."""

@@ -11,7 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._dns._dnspython_dep import dnspython
-from ansible_collections.kubenode.network.plugins.module_utils._dns.errors import DnsError
+from ansible_collections.kubenode.network.plugins.module_utils._dns.errors import DnsError, NoAnswer
 
 SECONDS = 3.0
 
@@ -25,7 +25,7 @@ def query(name: str, server: str, tcp: bool, kind: str = "A", port: int = 53, se
         answer = ask(message, server, timeout=seconds, port=port)
     except (OSError, dns.exception.DNSException) as error:
         words = str(error) or type(error).__name__
-        raise DnsError(f"{name}: {server} gives no answer over {'TCP' if tcp else 'UDP'}: {words}") from error
+        raise NoAnswer(f"{name}: {server} gives no answer over {'TCP' if tcp else 'UDP'}: {words}") from error
     return _data(name, server, answer, kind)
 
 
@@ -40,7 +40,7 @@ def over_stream(name: str, stream: socket.socket, kind: str = "A", seconds: floa
         size = struct.unpack("!H", _exactly(stream, 2))[0]
         answer = dns.message.from_wire(_exactly(stream, size))
     except (OSError, dns.exception.DNSException) as error:
-        raise DnsError(f"{name}: no answer through the port forward: {error or type(error).__name__}") from error
+        raise NoAnswer(f"{name}: no answer through the port forward: {error or type(error).__name__}") from error
     if not message.is_response(answer):
         raise DnsError(f"{name}: the answer through the port forward is to another question")
     return _data(name, "the pod", answer, kind)

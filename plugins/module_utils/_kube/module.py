@@ -78,6 +78,7 @@ COREFILE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "validate": {"type": "str", "choices": ["lint", "pod"], "default": "lint"},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 180},
+    "touch_pods": {"type": "bool", "default": False},
     "test_names": {"type": "list", "elements": "str", "default": []},
     "test_from": {"type": "str", "choices": ["auto", "here", "port_forward"], "default": "auto"},
 }
@@ -164,5 +165,5 @@ def _request(params: dict[str, t.Any]) -> Request:
     return Request(
         params["name"], params["namespace"], params["key"], params["service"], params["on_owner"], params["wait"],
         params["wait_timeout"], tuple(params["test_names"]), params["test_from"], params["restore"],
-        params["validate"], params["undo"],
+        params["validate"], params["touch_pods"], params["undo"],
     )  # fmt: skip

@@ -30,6 +30,7 @@ class Request(t.NamedTuple):
     test_from: str = "auto"
     revision: int | None = None
     validate: str = "lint"
+    touch_pods: bool = False
     undo: t.Mapping[str, t.Any] | None = None
     """An earlier run's way back (``undo.parse``), in place of edits."""
 

@@ -19,19 +19,13 @@ class Undo(t.NamedTuple):
     sha256: str
     """Of the text that was written."""
 
-    def applied(self, made: texts.Texts) -> texts.Texts:
-        """What becomes of a text that this one is restored in, its records too.
-
-        Raises KubeError where the present text is not the one that was written.
-        """
-        if made.before == self.text:
-            return made
-        if texts.sha256(made.before) != self.sha256:
+    def check(self, made: texts.Texts) -> None:
+        """Raises KubeError where the text that is to give way is not the one that was written."""
+        if made.before != self.text and texts.sha256(made.before) != self.sha256:
             raise KubeError(
                 "undo: somebody has edited the text since that write, so it is left as it is; look at it, and edit it "
                 "or restore a revision (restore)"
             )
-        return made._replace(records=self.records, changes=("took the last write back",))
 
 
 def undo_of(made: texts.Texts) -> dict[str, str]:
