@@ -31,6 +31,8 @@ class Request(t.NamedTuple):
     revision: int | None = None
     validate: str = "lint"
     touch_pods: bool = False
+    undo: t.Mapping[str, t.Any] | None = None
+    """An earlier run's way back (``undo.parse``), in place of edits."""
 
 
 class Subject:
