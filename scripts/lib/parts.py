@@ -27,7 +27,14 @@ CORES = ("2.19", "2.21")
 OWN_PYTHON = "{}.{}".format(*sys.version_info)
 OLDEST_NODE_PYTHON = "3.9"
 # What the tests of the kernel and of the lab run; iproute2 takes the names of protocols from netbase.
-PROGRAMS = ("ip=iproute2", "nft=nftables", "ping=iputils-ping", "ps=procps", "/etc/protocols=netbase")
+PROGRAMS = (
+    "ip=iproute2",
+    "nft=nftables",
+    "iptables-legacy=iptables",
+    "ping=iputils-ping",
+    "ps=procps",
+    "/etc/protocols=netbase",
+)
 FULL: list[str] = []
 # The checkout may belong to somebody else.
 GIT = ["git", "-c", "safe.directory=*"]

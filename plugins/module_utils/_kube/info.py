@@ -15,19 +15,29 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.cidrs impor
 )
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.datapath import cnis, kube_proxy
-from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.owner import find_owner
 from ansible_collections.kubenode.network.plugins.module_utils._kube.reader import Reader
+from ansible_collections.kubenode.network.plugins.module_utils._kube.scale import state_of
 
 
 def cluster_dns(client: Client, service: str | None = None, namespace: str | None = None) -> dict[str, t.Any]:
-    """The result of cluster_dns_info. Raises KubeError where no DNS Service can be found at all."""
+    """The result of cluster_dns_info. Raises KubeError where there is no DNS Service, or nothing may be read."""
     reader = Reader(client)
-    chain = find_chain(client, service, namespace)
+    refused: Answered | None = None
+    dns = _NO_DNS
+    try:
+        dns = _dns(reader, find_chain(client, service, namespace))
+    except Answered as error:
+        if error.status not in (401, 403):
+            raise
+        refused = error
+        reader.unreadable.append({"what": "the way to the cluster's DNS", "why": error.message})
     nodes = reader.items("Nodes", "/api/v1/nodes")
     daemon_sets = reader.items("DaemonSets", "/apis/apps/v1/daemonsets")
     cidrs = cluster_cidrs(reader, nodes)
-    dns = _dns(reader, chain)
+    if refused is not None and not (nodes or daemon_sets or cidrs):
+        raise refused
     return {
         **dns,
         "cluster_domain": _domain(reader, dns),
@@ -41,18 +51,24 @@ def cluster_dns(client: Client, service: str | None = None, namespace: str | Non
     }
 
 
+_NO_DNS: dict[str, t.Any] = {
+    "service": None, "config_map": None, "corefile": None, "reaches_pods": None, "workload": None, "pods": [],
+    "owner": None, "chain": [],
+}  # fmt: skip
+"""Where the Services may not be read."""
+
+
 def _dns(reader: Reader, chain: Chain) -> dict[str, t.Any]:
     place = segment(chain.namespace)
     path = f"/api/v1/namespaces/{place}/configmaps/{segment(chain.source.name)}"
     config_map = reader.find(f"ConfigMap {chain.namespace}/{chain.source.name}", path)
     owner = find_owner(config_map, chain.workload_object) if config_map is not None else None
-    scale = _scale(reader, chain)
     return {
         "service": {"namespace": chain.namespace, "name": chain.service, "cluster_ips": list(chain.cluster_ips)},
         "config_map": {"namespace": chain.namespace, "name": chain.source.name, "key": chain.source.key},
         "corefile": ((config_map or {}).get("data") or {}).get(chain.source.key),
         "reaches_pods": not chain.source.fixed,
-        "workload": {"kind": chain.workload[0], "name": chain.workload[1], **scale},
+        "workload": {"kind": chain.workload[0], "name": chain.workload[1], **state_of(reader, chain)},
         "pods": [
             {"name": pod.name, "node": pod.node, "ip": pod.ip, "ready": pod.ready, "restarts": pod.restarts}
             for pod in chain.pods
@@ -60,33 +76,6 @@ def _dns(reader: Reader, chain: Chain) -> dict[str, t.Any]:
         "owner": owner._asdict() if owner is not None else None,
         "chain": list(chain.steps),
     }
-
-
-def _scale(reader: Reader, chain: Chain) -> dict[str, t.Any]:
-    """Replicas as declared and ready, and who else sets their number."""
-    status = (chain.workload_object or {}).get("status") or {}
-    spec = (chain.workload_object or {}).get("spec") or {}
-    wanted = spec.get("replicas", status.get("desiredNumberScheduled"))
-    ready = status.get("readyReplicas", status.get("numberReady"))
-    return {"replicas": wanted, "ready": ready or 0, "autoscaler": _autoscaler(reader, chain)}
-
-
-def _autoscaler(reader: Reader, chain: Chain) -> str:
-    """The HorizontalPodAutoscaler or cluster-proportional-autoscaler of the workload; empty: none was found."""
-    kind, name = chain.workload
-    path = f"/apis/autoscaling/v2/namespaces/{segment(chain.namespace)}/horizontalpodautoscalers"
-    for one in reader.items("HorizontalPodAutoscalers", path):
-        target = one["spec"]["scaleTargetRef"]
-        if (target["kind"], target["name"]) == (kind, name):
-            return f"HorizontalPodAutoscaler {chain.namespace}/{one['metadata']['name']}"
-    path = f"/apis/apps/v1/namespaces/{segment(chain.namespace)}/deployments"
-    for one in reader.items("Deployments", path):
-        containers = one["spec"]["template"]["spec"]["containers"]
-        words = [word for held in containers for word in (*(held.get("command") or ()), *(held.get("args") or ()))]
-        # The flag of cluster-proportional-autoscaler; in any case, since Kubernetes' own manifests have "Deployment/".
-        if any(word.lower() == f"--target={kind}/{name}".lower() for word in words):
-            return f"Deployment {chain.namespace}/{one['metadata']['name']}"
-    return ""
 
 
 def _domain(reader: Reader, dns: dict[str, t.Any]) -> dict[str, str]:

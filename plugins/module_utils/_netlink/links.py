@@ -144,3 +144,8 @@ def encode_link_set(
         parts.append(attribute_u32(c.IFLA_MASTER, master))
     header = _HEADER.pack(0, 0, index, c.IFF_UP if up else 0, 0 if up is None else c.IFF_UP)
     return c.RTM_NEWLINK, c.NLM_F_REQUEST, header + b"".join(parts)
+
+
+def encode_link_delete(index: int) -> Message:
+    """Remove a link; its addresses and routes go with it."""
+    return c.RTM_DELLINK, c.NLM_F_REQUEST, _HEADER.pack(0, 0, index, 0, 0)

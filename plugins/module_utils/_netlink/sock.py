@@ -66,16 +66,22 @@ class StateUnknown(NetlinkError):
 
 
 class RtnlSocket:
-    """An rtnetlink socket; a context manager."""
+    """An rtnetlink socket, or one of another protocol that talks alike; a context manager."""
 
-    def __init__(self, receive_buffer: int = 4 << 20, reply_seconds: int = _REPLY_SECONDS) -> None:
+    def __init__(
+        self,
+        receive_buffer: int = 4 << 20,
+        reply_seconds: int = _REPLY_SECONDS,
+        protocol: int = _socket.NETLINK_ROUTE,
+    ) -> None:
+        self._protocol = protocol
         self._receive_buffer = receive_buffer
         self._reply_seconds = reply_seconds
         self._sequence = 0
         self._open()
 
     def _open(self) -> None:
-        sock = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _socket.NETLINK_ROUTE)
+        sock = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, self._protocol)
         try:
             try:
                 sock.setsockopt(_socket.SOL_SOCKET, _SO_RCVBUFFORCE, self._receive_buffer)

@@ -56,6 +56,12 @@ func (m *manager) run(ctx context.Context) {
 	_, _ = all.Core().V1().ConfigMaps().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(object any) { m.configMapChanged(ctx, object.(*core.ConfigMap)) },
 		UpdateFunc: func(_, object any) { m.configMapChanged(ctx, object.(*core.ConfigMap)) },
+		// Of an optional one that is deleted a kubelet takes the files away.
+		DeleteFunc: func(object any) {
+			if gone, ok := object.(*core.ConfigMap); ok {
+				m.configMapChanged(ctx, gone)
+			}
+		},
 	})
 	bound.Start(ctx.Done())
 	all.Start(ctx.Done())
