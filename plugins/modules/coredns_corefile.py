@@ -192,7 +192,9 @@ validation:
   type: dict
   sample: {"pod": "coredns-kubenode-validation", "node": "w1", "image": "coredns:1.15.0", "ready_after": 1.5}
 evidence:
-  description: What each pod was seen to run, by uid and start of its container, and where that was read.
+  description:
+    - What each pod was seen to run, by uid and start of its container, and where that was read (C(metrics), C(log)).
+    - C(start) is a pod that was started for the text, since CoreDNS does not tell what it runs without plugin reload.
   returned: O(wait=true) outside check mode
   type: list
   elements: dict
