@@ -207,3 +207,32 @@ attributes:
     support: full
     platforms: linux
 """
+
+    CLUSTER_LEASE = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+    details:
+      - Nothing is written. A lease that somebody else holds is a warning, since nothing is done under it.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff
+      mode.
+    support: none
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: partial
+    details:
+      - A lease that is held is renewed, which is a change. One that was given back is left alone.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: posix
+  action_group:
+    description: Use C(group/kubenode.network.cluster) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - kubenode.network.cluster
+"""

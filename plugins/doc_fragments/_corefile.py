@@ -36,6 +36,11 @@ options:
       - Number of a revision to go back to, as the error about one that is not kept lists them. Nothing else is edited
         then.
     type: int
+  undo:
+    description:
+      - RV(undo) of an earlier run, whose write is taken back with what was recorded of it, unless somebody edited the
+        text since. For what only a later task can find wrong. Nothing else is edited then.
+    type: dict
   stub_domains:
     description:
       - Zones that other servers answer for. Each gets a server block of its own with a forward to them.
@@ -137,7 +142,7 @@ options:
   test_names:
     description:
       - Names that must go on resolving. One that resolved before the change and does not after it puts the old text
-        back.
+        back. Where no pod gives any answer before the change, nothing is changed.
     type: list
     elements: str
     default: []

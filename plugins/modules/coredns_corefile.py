@@ -140,6 +140,10 @@ EXAMPLES = r"""
   kubenode.network.coredns_corefile:
     restore: 7
 
+- name: Take a write back that a later task found wrong
+  kubenode.network.coredns_corefile:
+    undo: "{{ written.undo }}"
+
 - name: Take everything back that this collection added
   kubenode.network.coredns_corefile:
     state: absent
@@ -205,6 +209,14 @@ rolled_back:
   description: Whether the old text was put back.
   returned: failure after a write
   type: bool
+overlap:
+  description: Seconds in which servers of the old text may still answer, since CoreDNS lets them end gracefully.
+  returned: O(wait=true) outside check mode
+  type: float
+undo:
+  description: What O(undo) needs to take this run's write back. It holds the old text.
+  returned: changed, outside check mode
+  type: dict
 requests:
   description: Requests to the API server.
   returned: with a ConfigMap
@@ -221,7 +233,8 @@ def main() -> None:
         AnsibleModule(
             argument_spec=COREFILE_OPTIONS,
             mutually_exclusive=[("path", "name"), ("path", "service"), ("name", "service"), ("path", "restore")]
-            + [("restore", option) for option in EDITS],
+            + [("path", "undo"), ("restore", "undo")]
+            + [(back, option) for back in ("restore", "undo") for option in EDITS],
             supports_check_mode=True,
         )
     )

@@ -147,6 +147,7 @@ EXAMPLES = r"""
     on_owner: fail
     validate: pod
     wait_timeout: 300
+    touch_pods: true
 
 - name: The same for NodeLocal DNSCache, before its pods mount it
   kubenode.network.coredns_extra_config:
@@ -165,6 +166,10 @@ EXAMPLES = r"""
   kubenode.network.coredns_extra_config:
     service: rke2-coredns-rke2-coredns
     restore: 3
+
+- name: Take a write back that a later task found wrong
+  kubenode.network.coredns_extra_config:
+    undo: "{{ written.undo }}"
 
 - name: Take everything back that this collection added to a key
   kubenode.network.coredns_extra_config:
@@ -236,6 +241,14 @@ rolled_back:
   description: Whether the old text was put back.
   returned: failure after a write
   type: bool
+overlap:
+  description: Seconds in which servers of the old text may still answer, since CoreDNS lets them end gracefully.
+  returned: O(wait=true) outside check mode
+  type: float
+undo:
+  description: What O(undo) needs to take this run's write back. It holds the old text.
+  returned: changed, outside check mode
+  type: dict
 requests:
   description: Requests to the API server.
   returned: success
@@ -256,7 +269,8 @@ def main() -> None:
         AnsibleModule(
             argument_spec=EXTRA_OPTIONS,
             mutually_exclusive=[("corefile_name", "service")]
-            + [("restore", option) for option in EXTRA_EDITS]
+            + [("restore", "undo")]
+            + [(back, option) for back in ("restore", "undo") for option in EXTRA_EDITS]
             + [("content", option) for option in EXTRA_EDITS[1:]],
             required_if=[("flavor", "coredns-custom", ["key"])],
             supports_check_mode=True,

@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, extra, kubelet
+from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, extra, kubelet, lease
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
 from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile import Request
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
@@ -102,6 +102,16 @@ def test_a_trial_needs_the_role_to_validate(having: t.Any, cluster: t.Any) -> No
         change(having("read", "edit"), wait=False, validate="pod")
     assert cluster.config_map()["data"] == before
     assert change(having("validate"), wait=False, validate="pod")["validation"]["ready_after"] >= 0
+
+
+def test_a_lease_needs_the_role_to_hold_one(having: t.Any) -> None:
+    wish = lease.Wish("kubenode-network", objects.NAMESPACE, "rights", 60)
+    with pytest.raises(KubeError, match=r"forbidden.*docs/rbac"):
+        lease.take(having("read"), wish, False, lambda _line: None)
+    client = having("lease")
+    for _run in range(2):
+        assert lease.take(client, wish, False, lambda _line: None)["lease"]["holder"] == "rights"
+        assert lease.release(client, wish, False)["changed"]
 
 
 def test_an_extension_needs_the_role_for_it(having: t.Any, cluster: t.Any) -> None:

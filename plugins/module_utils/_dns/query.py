@@ -7,29 +7,18 @@ from __future__ import annotations
 
 import socket
 import struct
-import sys
 import time
 import typing as t
 
-MINIMUM_VERSION = "2.3.0"
+from ansible_collections.kubenode.network.plugins.module_utils._dns._dnspython_dep import dnspython
+from ansible_collections.kubenode.network.plugins.module_utils._dns.errors import DnsError, NoAnswer
+
 SECONDS = 3.0
 
 
-class DnsError(Exception):
-    """A question without a usable answer; the message has the name, the server and the reason."""
-
-
-class NoAnswer(DnsError):
-    """Nothing came back at all: no server there, or no way to it."""
-
-
-class CannotAsk(DnsError):
-    """Nothing was asked: what asks is not installed."""
-
-
 def query(name: str, server: str, tcp: bool, kind: str = "A", port: int = 53, seconds: float = SECONDS) -> list[str]:
-    """The addresses (or other data) of a name. Raises DnsError: one that says there is none, or no answer."""
-    dns = _dns()
+    """The addresses (or other data) of a name. Raises DnsError: no answer, or one that says there is none."""
+    dns = dnspython()
     message = dns.message.make_query(name, kind)
     ask = dns.query.tcp if tcp else dns.query.udp
     try:
@@ -42,7 +31,7 @@ def query(name: str, server: str, tcp: bool, kind: str = "A", port: int = 53, se
 
 def over_stream(name: str, stream: socket.socket, kind: str = "A", seconds: float = SECONDS) -> list[str]:
     """The same over a connection that somebody else made (RFC 1035, 4.2.2: a length before each message)."""
-    dns = _dns()
+    dns = dnspython()
     message = dns.message.make_query(name, kind)
     wire = message.to_wire()
     try:
@@ -68,7 +57,7 @@ def _exactly(stream: socket.socket, size: int) -> bytes:
 
 
 def _data(name: str, server: str, answer: t.Any, kind: str) -> list[str]:
-    dns = _dns()
+    dns = dnspython()
     if answer.rcode() != dns.rcode.NOERROR:
         raise DnsError(f"{name}: {server} answers {dns.rcode.to_text(answer.rcode())}")
     wanted = dns.rdatatype.from_text(kind)
@@ -76,22 +65,6 @@ def _data(name: str, server: str, answer: t.Any, kind: str) -> list[str]:
     if not found:
         raise DnsError(f"{name}: {server} knows it, but has no {kind} record")
     return sorted(found)
-
-
-def _dns() -> t.Any:
-    """The package dnspython with what is used of it. Raises CannotAsk where it is missing."""
-    try:
-        import dns.exception
-        import dns.message
-        import dns.query
-        import dns.rcode
-        import dns.rdatatype
-    except ImportError as error:
-        raise CannotAsk(
-            f"the Python package dnspython cannot be imported by {sys.executable}; install it there: "
-            f"{sys.executable} -m pip install 'dnspython>={MINIMUM_VERSION}'"
-        ) from error
-    return dns
 
 
 class Reply(t.NamedTuple):
@@ -110,7 +83,7 @@ class Reply(t.NamedTuple):
 
 def ask(name: str, sock: socket.socket, kind: str = "A", seconds: float = SECONDS) -> Reply:
     """One question over a connected socket of either kind, whatever is answered. Raises DnsError: no answer."""
-    dns = _dns()
+    dns = dnspython()
     message = dns.message.make_query(name, kind)
     wire = message.to_wire()
     server, source = sock.getpeername()[0], sock.getsockname()
@@ -143,7 +116,7 @@ def ask(name: str, sock: socket.socket, kind: str = "A", seconds: float = SECOND
 def missing() -> str:
     """Why no query can be sent here; empty where one can."""
     try:
-        _dns()
+        dnspython()
     except DnsError as error:
         return str(error)
     return ""

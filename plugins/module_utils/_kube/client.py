@@ -54,6 +54,8 @@ class Client:
         self._impersonate = impersonate
         self.host = host
         self.requests = 0
+        self.date = ""
+        """What the API server's clock said with its last answer (RFC 9110, 6.6.1), for what must not depend on ours."""
 
     def get(self, path: str, **query: t.Any) -> Object:
         return t.cast(Object, self.request("GET", path, query=query))
@@ -127,6 +129,7 @@ class Client:
             raise KubeError(
                 f"the API server {self.host} cannot be reached: {_words(error)}; see kubeconfig, host and proxy"
             ) from error
+        self.date = answer.headers.get("Date") or ""
         text = answer.data.decode("utf-8", "replace")
         if answer.status >= 400:
             raise _refused(method, path, answer.status, text)

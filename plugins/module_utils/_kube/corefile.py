@@ -30,12 +30,12 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.proof impor
     by_start,
     from_brief,
     look,
-    pods_now,
     wait_until_loaded,
 )
 from ansible_collections.kubenode.network.plugins.module_utils._kube.reading import Reading
 from ansible_collections.kubenode.network.plugins.module_utils._kube.subject import Request, Subject, corefile_of
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
+from ansible_collections.kubenode.network.plugins.module_utils._kube.undo import parse, undo_of
 
 if t.TYPE_CHECKING:
     from ansible_collections.kubenode.network.plugins.module_utils._kube.revisions import Revision
@@ -60,6 +60,9 @@ def change(
     if request.revision is not None:
         kept = _find(client, text, request.revision)
         wish = wish._replace(restore=kept.text, restore_records=kept.records)
+    undo = parse(request.undo)
+    if undo is not None:
+        wish = wish._replace(restore=undo.text, restore_records=undo.records)
     last: list[tuple[texts.Texts, Reading, texts.Unproved | None]] = []
     noticed: list[str] = []
     prove = request.wait and not check_mode and subject.proves
@@ -68,6 +71,8 @@ def change(
         present, reading = subject.text_of(held), subject.reading(held)
         records, ours = texts.records_of(held, text.key), texts.is_made(held, text.key)
         made = texts.edit_text(present, records, wish, reading, ours)
+        if undo is not None:
+            undo.check(made)
         left = texts.unproved_of(held, text.key)
         if left is not None and prove and made.changes:
             raise _LeftUnproved
@@ -98,13 +103,15 @@ def change(
         )
     except _LeftUnproved:
         # It is proved, or put back, before anything is built on it; then all is as for a run that comes now.
-        nothing, plain = Wanted(purge="none", target=wish.target), request._replace(revision=None)
+        nothing, plain = Wanted(purge="none", target=wish.target), request._replace(revision=None, undo=None)
         change(client, nothing, plain, False, False, say, find)
         return change(client, wish, request, check_mode, diff, say, find)
     made, reading, left = last[0]
     result = _result(edited, made, subject, client, noticed)
     warn = result["warnings"]
     trial.tell(result, bool(made.changes))
+    if edited.changed and not check_mode:
+        result["undo"] = undo_of(made)
     if diff:
         result["diff"] = texts.difference(made.before, made.after, f"{subject.what}, key {text.key}")
     if not prove:
@@ -116,9 +123,9 @@ def change(
         )
     try:
         result["evidence"] = _prove(client, subject, made, reading, left, before, request, say, warn)
+        result["overlap"] = _overlap(reading, made) if edited.changed or left is not None else 0.0
         if tests is not None:
-            overlap = _overlap(reading, made) if edited.changed or left is not None else 0.0
-            result["tests"] = tests.check(overlap, left.resolved if left is not None else ())
+            result["tests"] = tests.check(result["overlap"], left.resolved if left is not None else ())
     except KubeError as error:
         if not edited.changed and left is None:
             raise
@@ -201,18 +208,18 @@ class _Trial:
         self._config_map = subject.text.config_map
         self._wanted = request.validate == "pod"
         self._seconds = request.wait_timeout
-        self._tried: Object | None = None
+        self._tried: list[Object | None] = []
         self._seen: dict[str, t.Any] | None = None
 
     def run(self, after: Object) -> None:
         """Try it, once for each text; somebody's edit meanwhile makes another. Raises KubeError."""
-        if not self._wanted or self._tried == after.get("data"):
+        if not self._wanted or after.get("data") in self._tried:
             return
         from ansible_collections.kubenode.network.plugins.module_utils._kube.validate import validate_in_pod
 
         wanted = {self._config_map: after}
         self._seen = validate_in_pod(self._client, self._where, wanted, self._seconds, self._say)
-        self._tried = after.get("data")
+        self._tried.append(after.get("data"))
 
     def tell(self, result: dict[str, t.Any], changes: bool) -> None:
         """Put what was seen, or why nothing was, into the result."""
@@ -251,7 +258,7 @@ def _prove(
         ) from error
     if before and all(one.hash == wanted for one in before.values()):
         return [one.evidence() for one in before.values()]
-    running = pods_now(client, where)
+    running = subject.pods(client)
     if not running:
         raise KubeError(
             f"no pod mounts ConfigMap {where.namespace}/{where.config_map}, key {where.key}: nothing can be proved; "

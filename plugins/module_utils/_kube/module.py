@@ -70,6 +70,7 @@ COREFILE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "purge": {"type": "str", "choices": ["own", "none"], "default": "own"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "restore": {"type": "int"},
+    "undo": {"type": "dict"},
     **{option: {"type": "list", "elements": "dict"} for option in EDITS},
     "known_plugins": {"type": "list", "elements": "str", "default": []},
     "coredns_version": {"type": "str", "default": ""},
@@ -151,8 +152,8 @@ def _wanted(params: dict[str, t.Any], edits: dict[str, t.Any]) -> Wanted:
 
     return Wanted(
         edits,
-        params["owner"],
-        params["purge"],
+        owner=params["owner"],
+        purge=params["purge"],
         reset=params["state"] == "absent",
         target=Target(version=params["coredns_version"], known_plugins=frozenset(params["known_plugins"])),
     )
@@ -164,5 +165,5 @@ def _request(params: dict[str, t.Any]) -> Request:
     return Request(
         params["name"], params["namespace"], params["key"], params["service"], params["on_owner"], params["wait"],
         params["wait_timeout"], tuple(params["test_names"]), params["test_from"], params["restore"],
-        params["validate"], params["touch_pods"],
+        params["validate"], params["touch_pods"], params["undo"],
     )  # fmt: skip

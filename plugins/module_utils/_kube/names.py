@@ -11,13 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._dns.query import (
-    CannotAsk,
-    DnsError,
-    NoAnswer,
-    over_stream,
-    query,
-)
+from ansible_collections.kubenode.network.plugins.module_utils._dns.errors import CannotAsk, DnsError, NoAnswer
+from ansible_collections.kubenode.network.plugins.module_utils._dns.query import over_stream, query
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.proof import Running, Where, pods_now

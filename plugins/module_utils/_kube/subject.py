@@ -31,6 +31,8 @@ class Request(t.NamedTuple):
     revision: int | None = None
     validate: str = "lint"
     touch_pods: bool = False
+    undo: t.Mapping[str, t.Any] | None = None
+    """An earlier run's way back (``undo.parse``), in place of edits."""
 
 
 class Subject:
@@ -60,6 +62,10 @@ class Subject:
     @property
     def path(self) -> str:
         return config_map_path(self.text.namespace, self.text.config_map)
+
+    def pods(self, client: Client) -> list[Running]:
+        """The pods as they are now, ``fixed`` where another text never reaches them."""
+        return pods_now(client, self.where)
 
     def reading(self, _held: Object) -> Reading:
         """How the pods read the text, with the ConfigMap as it is."""
