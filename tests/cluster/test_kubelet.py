@@ -10,6 +10,7 @@ import json
 import pathlib
 import re
 import subprocess
+import threading
 import time
 import typing as t
 
@@ -18,8 +19,9 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube import kube
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
 from ansible_collections.kubenode.network.plugins.module_utils._kube.edit import edit_object
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
-from ansible_collections.kubenode.network.plugins.module_utils._kubelet import node_api
+from ansible_collections.kubenode.network.plugins.module_utils._kubelet import health, node_api
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.sources import Node
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.tests.cluster.control_plane import token
 from ansible_collections.kubenode.network.tests.unit.kubelet_cases import CASES, HEAD
 from ansible_collections.kubenode.network.tests.unit.test_kubelet_config import KUBEADM
@@ -80,7 +82,7 @@ def test_a_real_kubelet_says_what_the_table_says(
 @pytest.fixture
 def reported(plane: t.Any) -> t.Iterator[t.Callable[..., None]]:
     """Stands for a kubelet that reports its Node ``w9``."""
-    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "w9"}}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "w9"}, "spec": {"unschedulable": True}}
     plane.request("POST", "/api/v1/nodes", node)
 
     def report(status: str, when: float, **resources: str) -> None:
@@ -153,6 +155,37 @@ def test_a_node_is_back_when_it_is_ready_with_what_it_had_and_not_before(
     assert lacking().endswith("gpu.example.com/card (2 of 4)")
     reported("True", now + 4, gpu="4", nic="1")
     assert lacking() == ""
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_the_wait_after_a_restart_ends_with_the_resources_or_says_what_is_lacking(
+    plane: t.Any, tmp_path: pathlib.Path, reported: t.Callable[..., None], monkeypatch: pytest.MonkeyPatch,
+    comes_back: bool,
+) -> None:  # fmt: skip
+    """The process and its healthz are played; the Node and its kubelet's reports are real objects."""
+    here = kubeconfig(plane, tmp_path, BY_CERTIFICATE)
+    process = health.Process(1, "active (running)", 0.0, False)
+    monkeypatch.setattr(health, "find_process", lambda _unit: process)
+    monkeypatch.setattr(health, "healthz", lambda _node: (True, "ok"))
+    restarted = time.time()
+    reported("True", restarted - 60, gpu="4")
+    before = health.look(here, "w9")
+    process = process._replace(pid=2)
+    reported("True", restarted + 1)
+    device_plugin = threading.Timer(3, lambda: reported("True", restarted + 5, gpu="4"))
+    try:
+        if comes_back:
+            device_plugin.start()
+            found = health.await_healthy(here, before, restarted, "w9", 60).evidence()
+            assert (found["process"], found["node_ready"]) == (2, True)
+            assert found["extended_resources"] == {"gpu.example.com/card": "4"}
+            return
+        with pytest.raises(
+            StateError, match=r"did not come back within 3 s: Node w9 .* gpu.example.com/card \(0 of 4\)"
+        ):
+            health.await_healthy(here, before, restarted, "w9", 3)
+    finally:
+        device_plugin.cancel()
 
 
 @pytest.mark.parametrize(
