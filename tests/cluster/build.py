@@ -72,6 +72,7 @@ PROGRAMS = {
     for program in (
         Program("corefile-oracle", "a few seconds"),
         Program("coredns", "about 3 minutes of CPU"),
+        Program("coredns-nodecacheset", "a minute after coredns", source="coredns", package="./nodecacheset"),
         Program("controlplane", "about 8 minutes of CPU", _CONTROL_PLANE),
         Program("podrunner", "a few seconds after controlplane", source="controlplane", package="./podrunner"),
         Program("kubectl", "about a minute of CPU", _CONTROL_PLANE, tests=False),

@@ -144,8 +144,13 @@ class World:
         self.flavour = "nft"
         self._processes: list[subprocess.Popen[str]] = []
 
-    def build(self, flavour: str, addresses: t.Sequence[str] = (LOCAL, CLUSTER), proxy: str = "iptables") -> None:
-        """A node with its pod, the cache's interface and rules, and kube-proxy's."""
+    def build(
+        self, flavour: str, addresses: t.Sequence[str] = (LOCAL, CLUSTER), proxy: str = "iptables", cache: bool = True
+    ) -> None:
+        """A node with its pod, the cache's interface and rules, and kube-proxy's.
+
+        ``cache`` False: of the cache there is but the interface, without an address (a kernel may lack dummy).
+        """
         self.flavour = flavour
         self.netns.ip("link", "add", BRIDGE, "type", "bridge")
         self.netns.ip("address", "add", f"{GATEWAY}/24", "dev", BRIDGE)
@@ -158,9 +163,10 @@ class World:
         ):  # fmt: skip
             self.in_pod("ip", *line.split())
         self.netns.ip("link", "add", INTERFACE, "type", self.kind)
-        for address in addresses:
-            self.netns.ip("address", "add", f"{address}/32", "dev", INTERFACE)
-        self.restore(rules_of_the_cache(addresses))
+        if cache:
+            for address in addresses:
+                self.netns.ip("address", "add", f"{address}/32", "dev", INTERFACE)
+            self.restore(rules_of_the_cache(addresses))
         if proxy == "iptables":
             self.restore(rules_of_kube_proxy())
         elif proxy == "nftables":
