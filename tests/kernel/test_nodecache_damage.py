@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pathlib
 import subprocess
+import sys
 import time
 import typing as t
 
@@ -332,6 +333,19 @@ def test_a_pod_that_asks_another_server_is_told(world: World) -> None:
     assert found["node_evidence"]["old_resolver_pods"] == [f"sleep (pid {world.pod.pid}) asks {LOCAL}"]
     found = look(interception="local_ip", local_ips=["169.254.20.11"], cluster_ips=None)
     assert "1 pod_asks_elsewhere" in kinds(found)
+
+
+def test_without_dnspython_the_step_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dns.exception", None)
+    world.build("nft")
+    serving(world)
+    found = look(test_query=True)
+    assert {f"{one['step']} {one['kind']}" for one in found["findings"]} == {"5 not_asked"}
+    [finding] = found["findings"]
+    assert finding["cause"].startswith("the Python package dnspython cannot be imported by ")
+    assert "pip install 'dnspython>=" in finding["fix"]
+    assert not found["hit"]["proved"]
+    assert "dnspython" in found["hit"]["reason"]
 
 
 def test_a_node_without_pods_looks_at_its_own_way(world: World) -> None:
