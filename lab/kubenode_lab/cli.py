@@ -61,7 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument(
         "--workers", type=_worker_count, default=3, metavar="N", help=f"1 to {topology.MAX_WORKERS}; default 3"
     )
+    # scripts/lab itself does this part, and the verb cluster; they are here for the help.
+    up.add_argument("--cluster", action="store_true", help="with an API server and CoreDNS, as the verb cluster")
     up.set_defaults(verb=_up)
+    verbs.add_parser(
+        "cluster", help="start an API server and CoreDNS beside the lab; the first time they are built, for minutes"
+    )
 
     down = verbs.add_parser("down", help="take the lab down, with all that runs in it")
     down.set_defaults(verb=_down)

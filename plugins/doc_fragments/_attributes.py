@@ -42,6 +42,33 @@ attributes:
       - kubenode.network.network
 """
 
+    KUBELET = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+    details:
+      - Nothing is written and the kubelet not restarted. The values and the plan are those of the run.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff
+      mode.
+    support: full
+    details:
+      - The difference is that of the files, line by line.
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: full
+    details:
+      - The files are read at every run. Where they say what is wanted, and the kubelet was started since, nothing is
+        written and nothing restarted.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: linux
+"""
+
     INFO = r"""
 options: {}
 attributes:
@@ -137,13 +164,13 @@ attributes:
       mode.
     support: full
     details:
-      - The difference is that of the text, line by line.
+      - The difference is that of what is written, line by line.
   idempotent:
     description:
       - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
     support: full
     details:
-      - The text is read at every run; where it says what is wanted already, nothing is written.
+      - What is there is read at every run; where it says what is wanted already, nothing is written.
   platform:
     description: Target OS/families that can be operated against.
     support: full
@@ -179,4 +206,33 @@ attributes:
     description: Target OS/families that can be operated against.
     support: full
     platforms: linux
+"""
+
+    CLUSTER_LEASE = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+    details:
+      - Nothing is written. A lease that somebody else holds is a warning, since nothing is done under it.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff
+      mode.
+    support: none
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: partial
+    details:
+      - A lease that is held is renewed, which is a change. One that was given back is left alone.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: posix
+  action_group:
+    description: Use C(group/kubenode.network.cluster) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - kubenode.network.cluster
 """

@@ -98,6 +98,17 @@ ARGUMENT_SPECS: dict[str, Spec] = {
         "undo_commands": _TEXTS,
         "probes": _ENTRIES,
     },
+    "kubelet_dns": {
+        "cluster_dns": _TEXTS,
+        "cluster_domain": {"type": "str"},
+        "resolv_conf": {"type": "str"},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "restart": {"type": "bool", "default": True},
+        "wait": {"type": "bool", "default": True},
+        "wait_timeout": {"type": "int", "default": 120},
+        "node_name": {"type": "str"},
+        "checkpoint": {"type": "str"},
+    },
     "route_get_info": {"paths": {**_ENTRIES, "required": True}},
 }
 STATE_EXCLUSIVE = [("desired_state", "policies", "src")]

@@ -22,7 +22,7 @@ DIGEST_VARIABLE = "KUBENODE_NETWORK_ENGINE"
 ARCHIVE_VARIABLE = "KUBENODE_NETWORK_ENGINE_ARCHIVE"
 MISSING = "kubenode_network_engine_missing"
 FOLDER = "/var/lib/kubenode-network/engine"
-ROOMS = ("_checkpoint", "_netlink", "_persist", "_resolver", "_state")
+ROOMS = ("_checkpoint", "_kubelet", "_netlink", "_persist", "_resolver", "_state")
 
 _PACKAGE = "ansible_collections.kubenode.network.plugins.module_utils"
 # Of two versions in turn (a rolling upgrade, two controllers) neither is sent again and again.

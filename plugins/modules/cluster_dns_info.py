@@ -81,10 +81,16 @@ reaches_pods:
   returned: success
   type: bool
 workload:
-  description: What makes the pods, how many are wanted and ready, and what scales them.
+  description: What makes the pods, how many are wanted and ready, what scales them and by which parameters.
   returned: success
   type: dict
-  sample: {"kind": "Deployment", "name": "coredns", "replicas": 2, "ready": 2, "autoscaler": ""}
+  sample:
+    kind: Deployment
+    name: coredns
+    replicas: 2
+    ready: 2
+    autoscaler: Deployment kube-system/dns-autoscaler
+    autoscaler_parameters: {"min": 2, "nodes_per_replica": 16, "cores_per_replica": 256}
 pods:
   description: The pods that answer.
   returned: success

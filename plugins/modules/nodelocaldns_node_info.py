@@ -178,8 +178,7 @@ steps:
         - kind: notrack_missing
           address: 10.96.0.10
           protocol: udp
-          cause: no rule of the raw table at prerouting takes queries for 10.96.0.10 udp port 53 out of connection
-          tracking
+          cause: no rule of the raw table at prerouting takes queries for 10.96.0.10 udp port 53 out of tracking
           fix: restart the node-cache pod of this node, which sets its rules anew
 findings:
   description: The findings of all steps.

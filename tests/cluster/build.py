@@ -53,7 +53,7 @@ class Program(t.NamedTuple):
     source: str = ""
     """The folder, where it is not named like the program."""
     tests: bool = True
-    """Tests run it; benchmarks only otherwise."""
+    """Every run of the tests needs it; else benchmarks, or tests marked ``full``."""
 
     @property
     def folder(self) -> pathlib.Path:
@@ -67,13 +67,15 @@ _CONTROL_PLANE = "-s -w " + " ".join(
     for name, value in (("Version", f"v{KUBERNETES}"), ("Major", "1"), ("Minor", KUBERNETES.split(".")[1]))
 )
 
+_KUBELET = "about 5 minutes of CPU after controlplane"
 PROGRAMS = {
     program.name: program
     for program in (
         Program("corefile-oracle", "a few seconds"),
         Program("coredns", "about 3 minutes of CPU"),
-        Program("coredns-nodecacheset", "a minute after coredns", source="coredns", package="./nodecacheset"),
+        Program("nodecache", "a few seconds after coredns", source="coredns", package="./nodecache"),
         Program("controlplane", "about 8 minutes of CPU", _CONTROL_PLANE),
+        Program("kubelet", _KUBELET, source="controlplane", package="./kubelet", tests=False),
         Program("podrunner", "a few seconds after controlplane", source="controlplane", package="./podrunner"),
         Program("kubectl", "about a minute of CPU", _CONTROL_PLANE, tests=False),
     )

@@ -50,7 +50,9 @@ class Cluster(control_plane.ControlPlane):
             time.sleep(0.1)
         raise AssertionError(f"{kind} {namespace}/{name} is not ready: {status}")
 
-    def pods(self, namespace: str = objects.NAMESPACE, selector: str = "k8s-app%3Dkube-dns") -> list[dict[str, t.Any]]:
+    def pods(self, namespace: str = objects.NAMESPACE) -> list[dict[str, t.Any]]:
+        """Those of the CoreDNS that is laid there."""
+        selector = f"k8s-app%3D{'kube-dns' if namespace == objects.NAMESPACE else namespace}"
         found = self.request("GET", f"/api/v1/namespaces/{namespace}/pods?labelSelector={selector}")["items"]
         return [one for one in found if not one["metadata"].get("deletionTimestamp")]
 
@@ -93,7 +95,9 @@ def plane(
     """A control plane with a node that runs CoreDNS for pods; nothing is deployed."""
     with Cluster(tmp_path_factory.mktemp("cluster"), binaries, ADDRESS) as cluster:
         cluster.start()
-        pod_runner.start(cluster, build.built("coredns"), back_off=0.5)
+        real = os.environ.get("NODE_CACHE_BINARY")
+        node_cache = pathlib.Path(real) if real else build.built("nodecache")
+        pod_runner.start(cluster, build.built("coredns"), back_off=0.5, node_cache=node_cache)
         yield cluster
 
 
@@ -103,6 +107,69 @@ def deployed(plane: Cluster) -> Cluster:
     plane.apply(*objects.coredns(objects.COREFILE.replace("UPSTREAM", UPSTREAM)))
     plane.wait_ready("deployments", "coredns")
     return plane
+
+
+@pytest.fixture
+def site(plane: Cluster, request: pytest.FixtureRequest) -> t.Iterator[t.Callable[..., str]]:
+    """Lay a CoreDNS in a namespace of the test's own, ready; the namespace, which goes after the test."""
+    made = []
+
+    def lay(corefile: str, **how: t.Any) -> str:
+        namespace = f"site-{len(made)}-{abs(hash(request.node.nodeid)) % 10**8}"
+        made.append(namespace)
+        plane.apply(*objects.site(namespace, corefile.replace("UPSTREAM", UPSTREAM), **how))
+        plane.wait_ready("deployments", "coredns", namespace)
+        return namespace
+
+    yield lay
+    for namespace in made:
+        plane.request("DELETE", f"/api/v1/namespaces/{namespace}")
+
+
+@pytest.fixture(scope="session")
+def _quick(plane: Cluster) -> str:
+    plane.apply(*objects.site("quick", objects.QUICK.replace("UPSTREAM", UPSTREAM), replicas=2))
+    plane.wait_ready("deployments", "coredns", "quick")
+    return "quick"
+
+
+@pytest.fixture
+def quick(plane: Cluster, _quick: str) -> t.Iterator[str]:
+    """A namespace with two pods of a CoreDNS that loads fast; its text is as it was again after the test."""
+    yield _quick
+    fresh = next(one for one in objects.site(_quick, objects.QUICK.replace("UPSTREAM", UPSTREAM)) if "data" in one)
+    held = plane.config_map(namespace=_quick)
+    if held["data"] != fresh["data"] or held["metadata"].get("annotations"):
+        plane.request("PUT", objects.path_of(fresh, named=True), fresh)
+
+
+@pytest.fixture(scope="session")
+def far(plane: Cluster) -> t.Iterator[list[str]]:
+    """A command that runs another where the API server is reached, and neither pods nor Services are."""
+    holder = subprocess.Popen(["unshare", "--net", "--", "sleep", "infinity"], start_new_session=True)
+    try:
+        deadline = time.monotonic() + 10
+        while os.readlink(f"/proc/{holder.pid}/ns/net") == os.readlink("/proc/self/ns/net"):
+            assert time.monotonic() < deadline, "no network namespace was made"
+            time.sleep(0.01)
+        enter = ["nsenter", f"--net=/proc/{holder.pid}/ns/net", "--"]
+        for words in (
+            f"ip link add far0 type veth peer name near0 netns {holder.pid}",
+            "ip addr add 198.51.100.1/30 dev far0",
+            "ip link set far0 up",
+        ):
+            subprocess.run(words.split(), check=True)
+        for words in (
+            "ip link set lo up",
+            "ip addr add 198.51.100.2/30 dev near0",
+            "ip link set near0 up",
+            f"ip route add {ADDRESS}/32 via 198.51.100.1",
+        ):
+            subprocess.run([*enter, *words.split()], check=True)
+        yield enter
+    finally:
+        holder.kill()
+        holder.wait()
 
 
 @pytest.fixture

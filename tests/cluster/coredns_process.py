@@ -85,17 +85,21 @@ class Server:
 
 @contextlib.contextmanager
 def running(
-    text: str, files: t.Mapping[str, str] | None = None, env: t.Mapping[str, str] | None = None
+    text: str, files: t.Mapping[str, str] | None = None, env: t.Mapping[str, str] | None = None, private: bool = True
 ) -> t.Iterator[Server]:
-    """CoreDNS on a Corefile, whose imports find ``files`` beside it; killed at the end."""
+    """CoreDNS on a Corefile, whose imports find ``files`` beside it; killed at the end.
+
+    Without ``private`` it runs in the network namespace of the tests, where it can be asked.
+    """
     with tempfile.TemporaryDirectory(prefix="kubenode-coredns-") as name:
         folder = pathlib.Path(name)
         for path, content in {"Corefile": text, **(files or {})}.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(content, encoding="utf-8", newline="")
         script = 'ip link set lo up && exec "$0" -conf Corefile'
+        apart = ["unshare", "--net", "--"] if private else []
         process = subprocess.Popen(
-            ["unshare", "--net", "--", "sh", "-c", script, str(coredns())],
+            [*apart, "sh", "-c", script, str(coredns())],
             cwd=folder,
             env={**os.environ, "GOMAXPROCS": "1", **(env or {})},
             stdin=subprocess.DEVNULL,

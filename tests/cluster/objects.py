@@ -32,41 +32,83 @@ COREFILE = """\
     loadbalance
 }
 """
+QUICK = """\
+.:53 {
+    errors
+    ready
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+       pods insecure
+       fallthrough in-addr.arpa ip6.arpa
+    }
+    prometheus :9153
+    forward . UPSTREAM
+    reload 2s 0s
+}
+"""
+"""One that loads another text as fast as CoreDNS allows."""
 _LABELS = {"k8s-app": "kube-dns"}
+DELAY = "podrunner/configmap-delay"
+"""Annotation of a pod: its own time until a changed ConfigMap reaches it, as 8s."""
 
 
 def coredns(corefile: str, replicas: int = 2) -> list[dict[str, t.Any]]:
     """ServiceAccount, rights, ConfigMap, Deployment and Service, in the order to create them."""
-    role = "system:coredns"
     meta = {"name": "coredns", "namespace": NAMESPACE}
-    subject = {"kind": "ServiceAccount", **meta}
-    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}
+    service = _service("kube-dns", meta["namespace"], _LABELS, {"clusterIP": CLUSTER_DNS})
+    return [
+        *_account(meta, "system:coredns"),
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"Corefile": corefile}},
+        _deployment(meta, replicas, _LABELS),
+        service,
+    ]
+
+
+def site(
+    namespace: str, corefile: str, replicas: int = 1, delay: str = "", sub_path: bool = False
+) -> list[dict[str, t.Any]]:
+    """The same once more in a namespace of its own, which comes first; nothing takes it for the cluster's DNS.
+
+    ``delay``: DELAY of the pods. ``sub_path``: the Corefile is mounted in a way that never brings a new one.
+    """
+    meta = {"name": "coredns", "namespace": namespace}
+    labels = {"k8s-app": namespace}
+    deployment = _deployment(meta, replicas, labels)
+    template = deployment["spec"]["template"]
+    if delay:
+        template["metadata"]["annotations"] = {DELAY: delay}
+    if sub_path:
+        mount = template["spec"]["containers"][0]["volumeMounts"][0]
+        mount.update(mountPath="/etc/coredns/Corefile", subPath="Corefile")
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+        *_account(meta, f"system:coredns:{namespace}"),
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"Corefile": corefile}},
+        deployment,
+        _service("dns", namespace, labels, {}),
+    ]
+
+
+def _account(meta: dict[str, str], binding: str) -> list[dict[str, t.Any]]:
+    role = "system:coredns"
     rules = [
         {"apiGroups": [""], "resources": ["endpoints", "services", "pods", "namespaces"], "verbs": ["list", "watch"]},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
     ]
+    version = "rbac.authorization.k8s.io/v1"
     return [
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
+        {"apiVersion": version, "kind": "ClusterRole", "metadata": {"name": role}, "rules": rules},
         {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "ClusterRole",
-            "metadata": {"name": role},
-            "rules": rules,
-        },
-        {
-            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "apiVersion": version,
             "kind": "ClusterRoleBinding",
-            "metadata": {"name": role},
-            "roleRef": reference,
-            "subjects": [subject],
+            "metadata": {"name": binding},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [{"kind": "ServiceAccount", **meta}],
         },
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"Corefile": corefile}},
-        _deployment(meta, replicas),
-        _service(),
     ]
 
 
-def _deployment(meta: dict[str, str], replicas: int) -> dict[str, t.Any]:
+def _deployment(meta: dict[str, str], replicas: int, labels: dict[str, str]) -> dict[str, t.Any]:
     container = {
         "name": "coredns",
         "image": "registry.k8s.io/coredns/coredns:v1.15.0",
@@ -91,17 +133,17 @@ def _deployment(meta: dict[str, str], replicas: int) -> dict[str, t.Any]:
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {**meta, "labels": {**_LABELS, "kubernetes.io/name": "CoreDNS"}},
+        "metadata": {**meta, "labels": {**labels, "kubernetes.io/name": "CoreDNS"}},
         "spec": {
             "replicas": replicas,
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
-            "selector": {"matchLabels": _LABELS},
-            "template": {"metadata": {"labels": _LABELS}, "spec": pod},
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
         },
     }
 
 
-def _service() -> dict[str, t.Any]:
+def _service(name: str, namespace: str, labels: dict[str, str], more: dict[str, str]) -> dict[str, t.Any]:
     ports = [
         {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": "dns"},
         {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": "dns-tcp"},
@@ -111,11 +153,11 @@ def _service() -> dict[str, t.Any]:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {
-            "name": "kube-dns",
-            "namespace": NAMESPACE,
-            "labels": {**_LABELS, "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"},
+            "name": name,
+            "namespace": namespace,
+            "labels": {**labels, "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"},
         },
-        "spec": {"selector": _LABELS, "clusterIP": CLUSTER_DNS, "ports": ports},
+        "spec": {"selector": labels, "ports": ports, **more},
     }
 
 
@@ -123,6 +165,7 @@ _PLURALS = {
     "ServiceAccount": "serviceaccounts", "ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings",
     "Role": "roles", "RoleBinding": "rolebindings", "ConfigMap": "configmaps", "Deployment": "deployments",
     "DaemonSet": "daemonsets", "Service": "services", "Pod": "pods", "Namespace": "namespaces", "Node": "nodes",
+    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
 }  # fmt: skip
 
 

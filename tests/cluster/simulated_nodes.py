@@ -18,13 +18,17 @@ SELECTOR = {LABEL: "true"}
 
 
 class SimulatedNodes:
-    """A context manager: nodes NAME-1 to NAME-N, whose pods with ``labels`` become ready, but for those on ``broken``."""
+    """A context manager: nodes NAME-1 to NAME-N, whose pods with ``labels`` become ready, but for those on
+    ``broken``.
+    """
 
     def __init__(self, cluster: t.Any, count: int, labels: str = "", name: str = "sim") -> None:
         self.cluster = cluster
         self.names = [f"{name}-{number}" for number in range(1, count + 1)]
         self.broken: set[str] = set()
         """Nodes whose pods crash."""
+        self.mends: set[str] = set()
+        """Revisions whose pods run all the same."""
         self._labels = labels
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -74,7 +78,8 @@ class SimulatedNodes:
             self._ended.wait(0.05)
 
     def _pods(self) -> list[dict[str, t.Any]]:
-        found = self.cluster.request("GET", f"/api/v1/pods?labelSelector={self._labels}")["items"]
+        query = f"?labelSelector={self._labels}" if self._labels else ""
+        found = self.cluster.request("GET", f"/api/v1/pods{query}")["items"]
         return [one for one in found if one["spec"].get("nodeName") in self.names]
 
     def _say(self, pod: dict[str, t.Any]) -> None:
@@ -82,7 +87,8 @@ class SimulatedNodes:
         if meta.get("deletionTimestamp"):
             self._remove(pod)
             return
-        crashing = pod["spec"]["nodeName"] in self.broken
+        revision = meta.get("annotations", {}).get("kubenode.network/revision", "")
+        crashing = pod["spec"]["nodeName"] in self.broken and revision not in self.mends
         truth = "False" if crashing else "True"
         if any(one["type"] == "Ready" and one["status"] == truth for one in status.get("conditions") or ()):
             return

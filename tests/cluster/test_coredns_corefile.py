@@ -137,3 +137,25 @@ def test_a_replaced_text_comes_back_by_its_number(cluster: t.Any) -> None:
     assert result["changed"]
     assert text(cluster) == before
     assert not run(cluster, {}, revision=newest, wait=False)["changed"]
+
+
+def test_a_write_is_taken_back_with_its_records_unless_somebody_edited_since(cluster: t.Any) -> None:
+    before = cluster.config_map()
+    run(cluster, HOSTS, wait=False)
+    held = cluster.config_map()
+    removed = run(cluster, {}, wait=False)
+    run(cluster, {}, wait=False, undo=removed["undo"])
+    now = cluster.config_map()
+    assert now["data"] == held["data"]
+    assert now["metadata"]["annotations"] == held["metadata"]["annotations"]
+    assert run(cluster, {}, wait=False, undo=removed["undo"])["changed"] is False
+    # What is ours again goes when it is no longer declared.
+    later = run(cluster, {}, wait=False)
+    assert cluster.config_map()["data"] == before["data"]
+    foreign = dict(cluster.config_map(), data={"Corefile": before["data"]["Corefile"] + "# mine\n"})
+    cluster.request("PUT", objects.path_of(foreign, named=True), foreign)
+    with pytest.raises(KubeError, match="somebody has edited the text since"):
+        run(cluster, {}, wait=False, undo=later["undo"])
+    assert text(cluster).endswith("# mine\n")
+    with pytest.raises(KubeError, match=r"undo: a dictionary with sha was found; expected is the undo"):
+        run(cluster, {}, wait=False, undo={"sha": ""})

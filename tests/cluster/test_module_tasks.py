@@ -34,6 +34,16 @@ PLAY = """
     - kubenode.network.coredns_corefile: {path: /nowhere/Corefile, validate: pod}
       register: refused
       ignore_errors: true
+    - kubenode.network.coredns_extra_config: {flavor: coredns-custom, key: site.override, wait: false, plugins: [log]}
+      register: extra
+    - kubenode.network.coredns_extra_config: {flavor: coredns-custom, key: site.override, state: absent, validate: pod}
+      register: gone
+    - kubenode.network.coredns_extra_config: {flavor: coredns-custom}
+      register: keyless
+      ignore_errors: true
+    - kubenode.network.coredns_extra_config: {plugins: [log], wait: false}
+      register: misplaced
+      ignore_errors: true
     - ansible.builtin.assert:
         that:
           - found.config_map.name == 'coredns'
@@ -43,6 +53,11 @@ PLAY = """
           - second is not changed
           - refused is failed
           - "'validate: pod needs a cluster' in refused.msg"
+          - extra is changed and extra.config_map.name == 'coredns-custom'
+          - "'do not mount ConfigMap coredns-custom' in extra.warnings | join"
+          - gone is changed and gone.resource_version == ''
+          - keyless is failed and 'key' in keyless.msg
+          - misplaced is failed and misplaced.msg.startswith('plugins:')
 """
 
 

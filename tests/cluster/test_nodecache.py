@@ -56,8 +56,8 @@ CACHE_FILE = f"""
     }}
     reload
     loop
-    bind {LOCAL} {CLUSTER}
-    forward . {made.COREDNS_POD} {{
+    bind __PILLAR__LOCAL__DNS__
+    forward . __PILLAR__CLUSTER__DNS__ {{
         force_tcp
     }}
     prometheus :9253
@@ -100,13 +100,15 @@ class Cache:
 
     def start(self) -> None:
         """The cache: where it is a real node-cache, interface and rules come and go with it."""
-        if NODE_CACHE:
-            flags = ["-localip", f"{LOCAL},{CLUSTER}", "-interfacename", INTERFACE, "-setupinterface", "-setupiptables",
-                     "-metrics-listen-address", "127.0.0.1:9353", "-health-port", str(made.HEALTH), "-pidfile",
-                     str(self.world.folder / "pid")]  # fmt: skip
-            self._start([NODE_CACHE, *flags], "cache", CACHE_FILE)
-        else:
-            self._start([str(build.built("coredns-nodecacheset"))], "cache", CACHE_FILE)
+        base = self.world.folder / "Corefile.base"
+        base.write_text(CACHE_FILE, encoding="utf-8")
+        flags = [
+            "-localip", f"{LOCAL},{CLUSTER}", "-interfacename", INTERFACE, "-setupinterface=true",
+            "-setupiptables=true", "-basecorefile", str(base), "-kubednscm", str(self.world.folder / "kube-dns"),
+            "-upstreamsvc", "kube-dns-upstream", "-health-port", str(made.HEALTH), "-metrics-listen-address",
+            "127.0.0.1:9353", "-pidfile", str(self.world.folder / "pid"),
+        ]  # fmt: skip
+        self._start([NODE_CACHE or str(build.built("nodecache")), *flags], "cache", "")
         wanted = {(address, protocol) for address in (LOCAL, CLUSTER) for protocol in ("udp", "tcp")}
         self._wait(lambda: {(one.address, one.protocol) for one in processes.listeners({53})} >= wanted)
         self._wait(lambda: bool(processes.listeners({9253})))
@@ -117,7 +119,7 @@ class Cache:
         file = self.world.folder / f"Corefile.{name}"
         file.write_text(text, encoding="utf-8")
         with (self.world.folder / f"{name}.log").open("wb") as log:
-            env = {**os.environ, "GOMAXPROCS": "1"}
+            env = {**os.environ, "GOMAXPROCS": "1", "KUBE_DNS_UPSTREAM_SERVICE_HOST": made.COREDNS_POD}
             process = subprocess.Popen(
                 [*command, "-conf", str(file)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env
             )

@@ -11,13 +11,15 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile
+from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, extra, kubelet, lease
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
 from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile import Request
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.info import cluster_dns
+from ansible_collections.kubenode.network.plugins.module_utils._kube.scale import Wish, scale
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
-from ansible_collections.kubenode.network.tests.cluster import objects
+from ansible_collections.kubenode.network.tests.cluster import nodelocal, objects, simulated_nodes
+from ansible_collections.kubenode.network.tests.unit.test_kubelet_config import KUBEADM
 
 GUIDE = pathlib.Path(__file__).resolve().parents[2] / "docs/rbac.md"
 ROLES = [
@@ -100,6 +102,77 @@ def test_a_trial_needs_the_role_to_validate(having: t.Any, cluster: t.Any) -> No
         change(having("read", "edit"), wait=False, validate="pod")
     assert cluster.config_map()["data"] == before
     assert change(having("validate"), wait=False, validate="pod")["validation"]["ready_after"] >= 0
+
+
+def test_a_lease_needs_the_role_to_hold_one(having: t.Any) -> None:
+    wish = lease.Wish("kubenode-network", objects.NAMESPACE, "rights", 60)
+    with pytest.raises(KubeError, match=r"forbidden.*docs/rbac"):
+        lease.take(having("read"), wish, False, lambda _line: None)
+    client = having("lease")
+    for _run in range(2):
+        assert lease.take(client, wish, False, lambda _line: None)["lease"]["holder"] == "rights"
+        assert lease.release(client, wish, False)["changed"]
+
+
+def test_an_extension_needs_the_role_for_it(having: t.Any, cluster: t.Any) -> None:
+    def run(client: t.Any, wish: Wanted) -> dict[str, t.Any]:
+        return corefile.change(
+            client, wish, Request(wait=False), False, False, lambda _line: None,
+            lambda client, request: extra.extra_of(client, request, extra.Options(removes=wish.reset)),
+        )  # fmt: skip
+
+    wish = Wanted({"stub_domains": [{"zone": "rights.example.com", "servers": ["192.0.2.8"]}]}, owner="rights")
+    with pytest.raises(KubeError, match=r"coredns-extra-configs.*forbidden.*docs/rbac"):
+        run(having("read", "edit"), wish)
+    assert run(having("read", "extra"), wish)["changed"]
+    assert "rights.example.com" in cluster.config_map("coredns-extra-configs")["data"]["Corefile"]
+    assert run(having("read", "extra"), Wanted(owner="rights", reset=True))["resource_version"] == ""
+
+
+def test_scaling_needs_the_role_to_scale(having: t.Any) -> None:
+    wish = Wish(replicas=2, wait_timeout=60)
+    assert not scale(having("read", "scale"), wish, check_mode=False)["changed"]
+    predicted = scale(having("scale"), wish._replace(replicas=3), check_mode=True)
+    assert (predicted["changed"], predicted["warnings"]) == (True, [])
+
+
+def test_a_node_local_cache_needs_its_role_for_all_of_its_life(having: t.Any, cluster: t.Any) -> None:
+    having("read")
+    with simulated_nodes.SimulatedNodes(cluster, 2, nodelocal.PODS) as sim:
+        cache = nodelocal.Cache(cluster, sim)
+        before = cache.state()
+        try:
+            with pytest.raises(KubeError, match=r"forbidden.*docs/rbac"):
+                cache.run(user="editor")
+            assert cache.state() == before
+            having("nodelocaldns")
+            first = cache.run(user="editor", wave_size="1")
+            assert not [one for one in first["warnings"] if "may not be read" in one]
+            log = [{"server": ".", "enabled": True}]
+            sim.broken.add("sim-2")
+            sim.mends.add(first["revision"])
+            with pytest.raises(KubeError, match="was taken back"):
+                cache.run(user="editor", log=log)
+            sim.broken.clear()
+            cache.run(user="editor", log=log)
+            cache.run(user="editor", state="previous")
+            assert cache.run(user="editor", state="absent")["changed"]
+            assert cache.state() == before
+        finally:
+            cache.clear()
+
+
+def test_kubelets_of_nodes_to_come_need_a_role_of_their_own(having: t.Any, cluster: t.Any) -> None:
+    name, namespace = "kubelet-config", objects.NAMESPACE
+    held = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}
+    cluster.apply({**held, "data": {"kubelet": KUBEADM}})
+    wish = {"name": name, "namespace": namespace, "key": "kubelet", "state": "present", "cluster_dns": ["10.0.0.1"]}
+    try:
+        with pytest.raises(KubeError, match="forbidden"):
+            kubelet.change(having("read", "edit"), wish, False, False)
+        assert kubelet.change(having("kubelet"), wish, False, False)["changed"]
+    finally:
+        cluster.request("DELETE", objects.path_of(held, named=True))
 
 
 def test_no_role_asks_for_more_than_these_modules_use() -> None:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from conftest import Lab, LabMaker, Player
 
 ROOT = Path(__file__).resolve().parents[2]
-# The examples of network_checkpoint are one story: test_playbook_checkpoint.py. The others are of a cluster, no worker.
-ELSEWHERE = frozenset(("network_checkpoint", "cluster_dns_info", "coredns_corefile"))
-MODULES = sorted({path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")} - ELSEWHERE)
+# The modules of a worker's network; network_state has the name of their action plugin. The examples of
+# network_checkpoint are one story: test_playbook_checkpoint.py.
+ROUTING = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["plugin_routing"]
+MODULES = sorted({"network_state", *ROUTING["modules"]} - {"network_checkpoint"})
 # What an example needs of the kernel that not each has -> how `ip link add` makes it. tests/vm has a kernel with all.
 KINDS = {kind: kind for kind in ("bond", "dummy", "macvlan", "vlan", "vrf")}
 FEATURES = {**KINDS, "vlan_filtering": "bridge vlan_filtering 1"}

@@ -124,7 +124,7 @@ def test_what_is_not_understood_is_refused_with_its_line(text: str, words: str) 
         ('{"kind": "KubeletConfiguration"} x', "nothing behind"),
         (HEAD.replace("v1beta1", "v1"), "line 1: found apiVersion"),
         ("- a\n", "line 1: found an item of a list"),
-        (f'{{"kind": "{config.KIND}", "apiVersion": "{config.API_VERSION}", "clusterDNS": 5}}', "found clusterDNS 5"),
+        (f'{{"kind": "{config.KIND}", "apiVersion": "{config.API_VERSION}", "clusterDNS": 5}}', "found clusterDNS '5'"),
     ],
 )
 def test_what_kubelet_would_not_take_is_refused(text: str, words: str) -> None:

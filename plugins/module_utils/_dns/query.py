@@ -7,34 +7,31 @@ from __future__ import annotations
 
 import socket
 import struct
-import sys
 import time
 import typing as t
 
-MINIMUM_VERSION = "2.3.0"
+from ansible_collections.kubenode.network.plugins.module_utils._dns._dnspython_dep import dnspython
+from ansible_collections.kubenode.network.plugins.module_utils._dns.errors import DnsError, NoAnswer
+
 SECONDS = 3.0
-
-
-class DnsError(Exception):
-    """A question without a usable answer; the message has the name, the server and the reason."""
 
 
 def query(name: str, server: str, tcp: bool, kind: str = "A", port: int = 53, seconds: float = SECONDS) -> list[str]:
     """The addresses (or other data) of a name. Raises DnsError: no answer, or one that says there is none."""
-    dns = _dns()
+    dns = dnspython()
     message = dns.message.make_query(name, kind)
     ask = dns.query.tcp if tcp else dns.query.udp
     try:
         answer = ask(message, server, timeout=seconds, port=port)
     except (OSError, dns.exception.DNSException) as error:
         words = str(error) or type(error).__name__
-        raise DnsError(f"{name}: {server} gives no answer over {'TCP' if tcp else 'UDP'}: {words}") from error
+        raise NoAnswer(f"{name}: {server} gives no answer over {'TCP' if tcp else 'UDP'}: {words}") from error
     return _data(name, server, answer, kind)
 
 
 def over_stream(name: str, stream: socket.socket, kind: str = "A", seconds: float = SECONDS) -> list[str]:
     """The same over a connection that somebody else made (RFC 1035, 4.2.2: a length before each message)."""
-    dns = _dns()
+    dns = dnspython()
     message = dns.message.make_query(name, kind)
     wire = message.to_wire()
     try:
@@ -43,7 +40,7 @@ def over_stream(name: str, stream: socket.socket, kind: str = "A", seconds: floa
         size = struct.unpack("!H", _exactly(stream, 2))[0]
         answer = dns.message.from_wire(_exactly(stream, size))
     except (OSError, dns.exception.DNSException) as error:
-        raise DnsError(f"{name}: no answer through the port forward: {error or type(error).__name__}") from error
+        raise NoAnswer(f"{name}: no answer through the port forward: {error or type(error).__name__}") from error
     if not message.is_response(answer):
         raise DnsError(f"{name}: the answer through the port forward is to another question")
     return _data(name, "the pod", answer, kind)
@@ -60,7 +57,7 @@ def _exactly(stream: socket.socket, size: int) -> bytes:
 
 
 def _data(name: str, server: str, answer: t.Any, kind: str) -> list[str]:
-    dns = _dns()
+    dns = dnspython()
     if answer.rcode() != dns.rcode.NOERROR:
         raise DnsError(f"{name}: {server} answers {dns.rcode.to_text(answer.rcode())}")
     wanted = dns.rdatatype.from_text(kind)
@@ -68,22 +65,6 @@ def _data(name: str, server: str, answer: t.Any, kind: str) -> list[str]:
     if not found:
         raise DnsError(f"{name}: {server} knows it, but has no {kind} record")
     return sorted(found)
-
-
-def _dns() -> t.Any:
-    """The package dnspython with what is used of it. Raises DnsError where it is missing."""
-    try:
-        import dns.exception
-        import dns.message
-        import dns.query
-        import dns.rcode
-        import dns.rdatatype
-    except ImportError as error:
-        raise DnsError(
-            f"the Python package dnspython cannot be imported by {sys.executable}; install it there: "
-            f"{sys.executable} -m pip install 'dnspython>={MINIMUM_VERSION}'"
-        ) from error
-    return dns
 
 
 class Reply(t.NamedTuple):
@@ -102,7 +83,7 @@ class Reply(t.NamedTuple):
 
 def ask(name: str, sock: socket.socket, kind: str = "A", seconds: float = SECONDS) -> Reply:
     """One question over a connected socket of either kind, whatever is answered. Raises DnsError: no answer."""
-    dns = _dns()
+    dns = dnspython()
     message = dns.message.make_query(name, kind)
     wire = message.to_wire()
     server, source = sock.getpeername()[0], sock.getsockname()
@@ -135,7 +116,7 @@ def ask(name: str, sock: socket.socket, kind: str = "A", seconds: float = SECOND
 def missing() -> str:
     """Why no query can be sent here; empty where one can."""
     try:
-        _dns()
+        dnspython()
     except DnsError as error:
         return str(error)
     return ""

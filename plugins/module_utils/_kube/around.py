@@ -11,13 +11,18 @@ import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.load import ANY_FILES, Files
-from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import conf_of, controller_of
+from ansible_collections.kubenode.network.plugins.module_utils._kube.chain import (
+    STARTED_WITH,
+    conf_of,
+    controller_of,
+)
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import MERGE, Client, Object, segment
-from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.proof import Running, Where
 from ansible_collections.kubenode.network.plugins.module_utils._kube.reading import Loading, plugins
 
 RESTARTED = "kubenode.network/restarted-at"
+TOUCHED = "kubenode.network/touched-at"
 
 
 class Mount(t.NamedTuple):
@@ -87,14 +92,19 @@ def around_of(client: Client, where: Where, running: t.Sequence[Running], known:
     return Files(files, env, conf_of(container), complete)
 
 
-def restart_where_needed(client: Client, where: Where, running: t.Sequence[Running], loaded: Loading) -> bool:
+def restart_where_needed(
+    client: Client, where: Where, running: t.Sequence[Running], loaded: Loading, wanted: str
+) -> bool:
     """Restart the workload where its pods do not take up another text by themselves; whether that was so.
 
-    They do not without plugin reload in the text that they run (``loaded``, with what it imports), and where it is
-    mounted by subPath.
+    They do not without plugin reload in what they have ``loaded``, and where it is mounted by subPath. ``wanted``, the
+    hash of what they are restarted for, is noted on the new pods.
     """
-    if not running or (not any(one.fixed for one in running) and _reloads(loaded)):
+    if not running or (not any(one.fixed for one in running) and reloads(loaded)):
         return False
+    if any(one.pod.started_with == wanted for one in running):
+        # It is under way, or was done.
+        return True
     owner = controller_of(running[0].thing)
     kind, name = owner if owner is not None else ("", "")
     base = f"/apis/apps/v1/namespaces/{segment(where.namespace)}"
@@ -107,13 +117,34 @@ def restart_where_needed(client: Client, where: Where, running: t.Sequence[Runni
             f"the pods of ConfigMap {where.namespace}/{where.config_map} do not reload their Corefile, and belong to "
             f"{kind or 'nothing'} {name}, which cannot be restarted: restart them by hand"
         )
-    now = dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    template = {"metadata": {"annotations": {RESTARTED: now}}}
+    template = {"metadata": {"annotations": {RESTARTED: _now(), STARTED_WITH: wanted}}}
     client.patch(f"{base}/{plural}/{segment(name)}", {"spec": {"template": template}}, MERGE)
     return True
 
 
-def _reloads(loaded: Loading) -> bool:
+def touch(client: Client, where: Where, running: t.Sequence[Running]) -> list[str]:
+    """Annotate the pods, upon which their kubelets bring them their ConfigMaps at once; why that was not to be done.
+
+    A kubelet syncs a pod, its volumes too, when the pod's object changes, and in its own time otherwise
+    (kubernetes.io, "Mounted ConfigMaps are updated automatically").
+    """
+    for one in running:
+        path = f"/api/v1/namespaces/{segment(where.namespace)}/pods/{segment(one.pod.name)}"
+        try:
+            client.patch(path, {"metadata": {"annotations": {TOUCHED: _now()}}})
+        except Answered as error:
+            # One that has gone meanwhile needs no hastening; the text reaches the others in the kubelet's own time.
+            if error.status != 404:
+                return [f"touch_pods: pod {one.pod.name} was not touched: {error.message}"]
+    return []
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def reloads(loaded: Loading) -> bool:
+    """Whether a CoreDNS with this looks at its Corefile again, and tells what it runs: that is plugin reload."""
     try:
         return "reload" in plugins(loaded)
     except CorefileError:

@@ -15,6 +15,9 @@ import typing as t
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
 
+STARTED_WITH = "kubenode.network/started-with"
+"""Annotation of a pod template that was restarted for the sake of a text: the hash of what its pods load with it."""
+
 _DEFAULT_CONF = "Corefile"
 """`-conf` of CoreDNS (coremain/run.go)."""
 _DEFAULT_BASE = "/etc/coredns/Corefile.base"
@@ -35,6 +38,8 @@ class Pod(t.NamedTuple):
     ip: str
     metrics_port: int
     """Of plugin prometheus, as the container's ports tell; 9153 where they do not."""
+    started_with: str = ""
+    """STARTED_WITH, where the container has not been started again since: another start may have found another text."""
 
 
 class Source(t.NamedTuple):
@@ -325,8 +330,11 @@ def pod_state(pod: Object, container: str) -> Pod:
     state: Object = next((one for one in status.get("containerStatuses") or () if one["name"] == container), {})
     spec: Object = next((one for one in pod["spec"]["containers"] if one["name"] == container), {})
     ports = [port["containerPort"] for port in spec.get("ports") or () if port.get("name") == "metrics"]
+    restarts = int(state.get("restartCount") or 0)
+    started_with = (meta.get("annotations") or {}).get(STARTED_WITH, "")
     return Pod(
         meta["name"], meta["uid"], container, ((state.get("state") or {}).get("running") or {}).get("startedAt") or "",
-        int(state.get("restartCount") or 0), bool(state.get("ready")), pod["spec"].get("nodeName") or "",
+        restarts, bool(state.get("ready")), pod["spec"].get("nodeName") or "",
         status.get("podIP") or "", ports[0] if ports else 9153,
+        started_with if not restarts else "",
     )  # fmt: skip

@@ -54,6 +54,8 @@ class Client:
         self._impersonate = impersonate
         self.host = host
         self.requests = 0
+        self.date = ""
+        """What the API server's clock said with its last answer (RFC 9110, 6.6.1), for what must not depend on ours."""
 
     def get(self, path: str, **query: t.Any) -> Object:
         return t.cast(Object, self.request("GET", path, query=query))
@@ -93,12 +95,15 @@ class Client:
     def patch(self, path: str, body: t.Any, kind: str = MERGE, **query: t.Any) -> Object:
         return t.cast(Object, self.request("PATCH", path, body, kind, query))
 
-    def delete(self, path: str, uid: str, version: str, **query: t.Any) -> None:
+    def delete(self, path: str, uid: str, version: str, dry_run: bool = False) -> None:
         """Delete an object that nobody has changed or made anew since; Answered with 409 where somebody has."""
-        body = {
+        body: Object = {
             "apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid, "resourceVersion": version},
         }  # fmt: skip
-        self.request("DELETE", path, body, query=query)
+        if dry_run:
+            # Of a query with such a body the API server takes no notice.
+            body["dryRun"] = ["All"]
+        self.request("DELETE", path, body)
 
     def text(self, path: str, **query: t.Any) -> str:
         """An answer that is no JSON: a log, or what a pod's own server says through the API server's proxy."""
@@ -124,6 +129,7 @@ class Client:
             raise KubeError(
                 f"the API server {self.host} cannot be reached: {_words(error)}; see kubeconfig, host and proxy"
             ) from error
+        self.date = answer.headers.get("Date") or ""
         text = answer.data.decode("utf-8", "replace")
         if answer.status >= 400:
             raise _refused(method, path, answer.status, text)

@@ -15,7 +15,11 @@ from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors 
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.loaded import loaded_hash
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.values import seconds
 from ansible_collections.kubenode.network.plugins.module_utils._kube import texts
-from ansible_collections.kubenode.network.plugins.module_utils._kube.around import restart_where_needed
+from ansible_collections.kubenode.network.plugins.module_utils._kube.around import (
+    reloads,
+    restart_where_needed,
+    touch,
+)
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object
 from ansible_collections.kubenode.network.plugins.module_utils._kube.edit import Edited, edit_object
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
@@ -23,13 +27,18 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.proof impor
     Loaded,
     Running,
     Where,
+    by_start,
+    from_brief,
     look,
-    pods_now,
     wait_until_loaded,
 )
-from ansible_collections.kubenode.network.plugins.module_utils._kube.reading import Loading, Reading
+from ansible_collections.kubenode.network.plugins.module_utils._kube.reading import Reading
 from ansible_collections.kubenode.network.plugins.module_utils._kube.subject import Request, Subject, corefile_of
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
+from ansible_collections.kubenode.network.plugins.module_utils._kube.undo import parse, undo_of
+
+if t.TYPE_CHECKING:
+    from ansible_collections.kubenode.network.plugins.module_utils._kube.revisions import Revision
 
 __all__ = ("Request", "change")
 
@@ -49,24 +58,31 @@ def change(
     subject = find(client, request)
     where, text = subject.where, subject.text
     if request.revision is not None:
-        from ansible_collections.kubenode.network.plugins.module_utils._kube.revisions import find_revision
-
-        kept = find_revision(client, text.namespace, text.config_map, text.key, request.revision)
-        wish = wish._replace(restore=kept.text)
-    last: list[tuple[texts.Texts, Reading]] = []
+        kept = _find(client, text, request.revision)
+        wish = wish._replace(restore=kept.text, restore_records=kept.records)
+    undo = parse(request.undo)
+    if undo is not None:
+        wish = wish._replace(restore=undo.text, restore_records=undo.records)
+    last: list[tuple[texts.Texts, Reading, texts.Unproved | None]] = []
     noticed: list[str] = []
+    prove = request.wait and not check_mode and subject.proves
 
     def edit(held: Object) -> Object:
         present, reading = subject.text_of(held), subject.reading(held)
         records, ours = texts.records_of(held, text.key), texts.is_made(held, text.key)
         made = texts.edit_text(present, records, wish, reading, ours)
-        last[:] = [(made, reading)]
+        if undo is not None:
+            undo.check(made)
+        left = texts.unproved_of(held, text.key)
+        if left is not None and prove and made.changes:
+            raise _LeftUnproved
+        last[:] = [(made, reading, left)]
         noticed[:] = texts.strangers(held, text.key, reading.override)
         if made.changes:
             _check_owner(subject, held, request)
+            texts.note_unproved(held, text.key, None)
         return subject.written(held, made)
 
-    prove = request.wait and not check_mode and subject.proves
     before = {one.key: one for one in (_looks(client, where, subject.running) if prove else ())}
     tests = _Tests(client, where, request) if request.test_names and prove else None
     trial = _Trial(client, subject, request, say)
@@ -75,32 +91,53 @@ def change(
         made = last[0][0]
         if made.changes:
             trial.run(after)
-            if not made.absent:
-                _keep(client, text, made.before)
+            number = 0 if made.absent else _keep(client, text, made)
+            if prove:
+                resolved = tests.resolved if tests is not None else ()
+                way_back = texts.Unproved(number, resolved, tuple(one.brief() for one in before.values()))
+                texts.note_unproved(after, text.key, way_back)
 
-    edited = edit_object(
-        client, subject.path, edit, check_mode, dry_run=not check_mode, new=subject.new(), before_write=before_write
-    )
-    made, reading = last[0]
+    try:
+        edited = edit_object(
+            client, subject.path, edit, check_mode, dry_run=not check_mode, new=subject.new(), before_write=before_write
+        )
+    except _LeftUnproved:
+        # It is proved, or put back, before anything is built on it; then all is as for a run that comes now.
+        nothing, plain = Wanted(purge="none", target=wish.target), request._replace(revision=None, undo=None)
+        change(client, nothing, plain, False, False, say, find)
+        return change(client, wish, request, check_mode, diff, say, find)
+    made, reading, left = last[0]
     result = _result(edited, made, subject, client, noticed)
+    warn = result["warnings"]
     trial.tell(result, bool(made.changes))
+    if edited.changed and not check_mode:
+        result["undo"] = undo_of(made)
     if diff:
         result["diff"] = texts.difference(made.before, made.after, f"{subject.what}, key {text.key}")
     if not prove:
         return result
+    if left is not None:
+        warn.append(
+            "an earlier run wrote this text and did not come to see it running: it is proved now, and otherwise "
+            + (f"revision {left.revision} is put back" if left.revision else "taken away")
+        )
     try:
-        if edited.changed:
-            restart_where_needed(client, where, subject.running, reading.loading(_present(made, "before")))
-        loading = reading.loading(_present(made, "after"))
-        result["evidence"] = _prove(client, where, loading, before, request, say)
+        result["evidence"] = _prove(client, subject, made, reading, left, before, request, say, warn)
+        result["overlap"] = _overlap(reading, made) if edited.changed or left is not None else 0.0
         if tests is not None:
-            result["tests"] = tests.check(_overlap(reading, made) if edited.changed else 0.0)
+            result["tests"] = tests.check(result["overlap"], left.resolved if left is not None else ())
     except KubeError as error:
-        if not edited.changed:
+        if not edited.changed and left is None:
             raise
-        raise _put_back(client, subject, made, reading, error) from error
+        raise _put_back(client, subject, made, reading, left, error) from error
+    if edited.after and (edited.changed or left is not None):
+        result["resource_version"] = _proved(client, subject, _present(made, "after"))
     result["requests"] = client.requests
     return result
+
+
+class _LeftUnproved(Exception):
+    """The text that is to be edited was written by a run that did not come to see it running."""
 
 
 def _present(made: texts.Texts, side: str) -> str | None:
@@ -121,10 +158,27 @@ def _check_owner(subject: Subject, held: Object, request: Request) -> None:
     )
 
 
-def _keep(client: Client, where: Where, text: str) -> None:
+def _keep(client: Client, where: Where, made: texts.Texts) -> int:
     from ansible_collections.kubenode.network.plugins.module_utils._kube.revisions import keep
 
-    keep(client, where.namespace, where.config_map, where.key, text)
+    return keep(client, where.namespace, where.config_map, where.key, made.before, made.known)
+
+
+def _find(client: Client, where: Where, number: int) -> Revision:
+    from ansible_collections.kubenode.network.plugins.module_utils._kube.revisions import find_revision
+
+    return find_revision(client, where.namespace, where.config_map, where.key, number)
+
+
+def _proved(client: Client, subject: Subject, text: str | None) -> str:
+    """Note that the text was seen running, where it still stands there; the ConfigMap's version."""
+    key = subject.text.key
+
+    def edit(held: Object) -> Object:
+        return texts.note_unproved(held, key, None) if (held.get("data") or {}).get(key) == text else held
+
+    after = edit_object(client, subject.path, edit, new=subject.new()).after
+    return str(after.get("metadata", {}).get("resourceVersion", ""))
 
 
 def _result(
@@ -142,6 +196,7 @@ def _result(
         "findings": [one._asdict() for one in made.findings],
         "warnings": [*subject.warnings, *noticed, *made.warnings, *unchecked],
         "requests": client.requests,
+        **subject.found,
     }
 
 
@@ -153,18 +208,18 @@ class _Trial:
         self._config_map = subject.text.config_map
         self._wanted = request.validate == "pod"
         self._seconds = request.wait_timeout
-        self._tried: Object | None = None
+        self._tried: list[Object | None] = []
         self._seen: dict[str, t.Any] | None = None
 
     def run(self, after: Object) -> None:
         """Try it, once for each text; somebody's edit meanwhile makes another. Raises KubeError."""
-        if not self._wanted or self._tried == after.get("data"):
+        if not self._wanted or after.get("data") in self._tried:
             return
         from ansible_collections.kubenode.network.plugins.module_utils._kube.validate import validate_in_pod
 
         wanted = {self._config_map: after}
         self._seen = validate_in_pod(self._client, self._where, wanted, self._seconds, self._say)
-        self._tried = after.get("data")
+        self._tried.append(after.get("data"))
 
     def tell(self, result: dict[str, t.Any], changes: bool) -> None:
         """Put what was seen, or why nothing was, into the result."""
@@ -186,9 +241,14 @@ def _looks(client: Client, where: Where, running: t.Sequence[Running]) -> t.Iter
 
 
 def _prove(
-    client: Client, where: Where, loading: Loading, before: t.Mapping[tuple[str, str], Loaded], request: Request,
-    say: Say,
+    client: Client, subject: Subject, made: texts.Texts, reading: Reading, left: texts.Unproved | None,
+    before: t.Mapping[tuple[str, str], Loaded], request: Request, say: Say, warn: list[str],
 ) -> list[dict[str, t.Any]]:  # fmt: skip
+    """Evidence that every pod runs the text; ``left``: it was written by an earlier run that did not get here.
+
+    ``warn`` gets what went otherwise than asked.
+    """
+    where, loading = subject.where, reading.loading(_present(made, "after"))
     try:
         wanted = loaded_hash(*loading)
     except CorefileError as error:
@@ -198,30 +258,85 @@ def _prove(
         ) from error
     if before and all(one.hash == wanted for one in before.values()):
         return [one.evidence() for one in before.values()]
-    if not pods_now(client, where):
+    running = subject.pods(client)
+    if not running:
         raise KubeError(
             f"no pod mounts ConfigMap {where.namespace}/{where.config_map}, key {where.key}: nothing can be proved; "
             "look at the workload, or do without proof: wait: false"
         )
-    return [one.evidence() for one in wait_until_loaded(client, where, wanted, before, request.wait_timeout, say)]
+    silent = not reloads(loading)
+    restarted = False
+    if made.changes or left is not None:
+        loaded = reading.loading(_present(made, "before") if left is None else _way_back(client, subject, left)[0])
+        restarted = restart_where_needed(client, where, running, loaded, wanted)
+    else:
+        seen = _unchanged(running, wanted, silent, warn)
+        if seen is not None:
+            return [one.evidence() for one in seen]
+    if request.touch_pods and not restarted:
+        warn.extend(touch(client, where, running))
+    # What a pod said of a text that an earlier run wrote, it may have said before this one looked.
+    known = before if left is None else {one.key: one for one in map(from_brief, left.seen)}
+    return [
+        one.evidence() for one in wait_until_loaded(client, where, wanted, known, request.wait_timeout, say, silent)
+    ]  # fmt: skip
 
 
-def _put_back(client: Client, subject: Subject, made: texts.Texts, reading: Reading, error: KubeError) -> KubeError:
+def _unchanged(running: t.Sequence[Running], wanted: str, silent: bool, warn: list[str]) -> list[Loaded] | None:
+    """What can be said at once of pods that do not tell that they run a text which stands there; None: they may yet.
+
+    Raises KubeError where they never will.
+    """
+    if silent:
+        started = [by_start(one.pod) for one in running if one.pod.started_with == wanted]
+        if len(started) < len(running):
+            warn.append(
+                "without plugin reload in its Corefile CoreDNS does not tell what it runs: nothing was changed, and "
+                "nothing is proved"
+            )
+        return started
+    fixed = [one.pod.name for one in running if one.fixed]
+    if fixed:
+        raise KubeError(
+            f"pods {', '.join(fixed)} mount the Corefile by subPath, where a new text never reaches them, and were "
+            "started with another one than stands there now: restart them (kubectl rollout restart)"
+        )
+    return None
+
+
+def _way_back(client: Client, subject: Subject, left: texts.Unproved) -> tuple[str | None, str]:
+    """The text before one that was left unproved, and the records in it; None: there was no such key."""
+    if not left.revision:
+        return None, ""
+    kept = _find(client, subject.text, left.revision)
+    return kept.text, kept.records or ""
+
+
+def _put_back(
+    client: Client, subject: Subject, made: texts.Texts, reading: Reading, left: texts.Unproved | None, error: KubeError
+) -> KubeError:
     """Put the old text back where it is still ours that stands there; the error to raise."""
+    key = subject.text.key
 
     def undo(held: Object) -> Object:
-        if (held.get("data") or {}).get(subject.text.key) != _present(made, "after"):
+        present = (held.get("data") or {}).get(key)
+        texts.note_unproved(held, key, None)
+        if present == text:
+            # Another run was there first.
+            return held
+        if present != _present(made, "after"):
             raise KubeError("somebody has edited it since")
         old = made._replace(
-            before=made.after, after=made.before, records=made.known, absent=made.gone, gone=made.absent
+            before=present or "", after=text or "", records=records, absent=present is None, gone=text is None
         )
         return subject.written(held, old)
 
     try:
+        text, records = (_present(made, "before"), made.known) if left is None else _way_back(client, subject, left)
         edit_object(client, subject.path, undo, new=subject.new())
         loaded = reading.loading(_present(made, "after"))
-        restart_where_needed(client, subject.where, subject.running, loaded)
-    except KubeError as problem:
+        restart_where_needed(client, subject.where, subject.running, loaded, loaded_hash(*reading.loading(text)))
+    except (KubeError, CorefileError) as problem:
         return KubeError(
             f"{error.message}. The old text could not be put back ({problem.message}): restore it with restore",
             rolled_back=False, **error.details,
@@ -244,23 +359,25 @@ def _overlap(reading: Reading, made: texts.Texts) -> float:
 
 
 class _Tests:
-    """Names that must go on resolving."""
+    """Names that must go on resolving. Raises KubeError where they cannot be asked at all."""
 
     def __init__(self, client: Client, where: Where, request: Request) -> None:
         from ansible_collections.kubenode.network.plugins.module_utils._kube.names import Vantage
 
         self._vantage = Vantage(client, where, request.test_from)
         self._names = request.test_names
-        self._before = self._vantage.ask(self._names)
+        before = self._vantage.ask_first(self._names)
+        self.resolved = tuple(name for name in self._names if before[name]["resolved"])
 
-    def check(self, overlap: float) -> list[dict[str, t.Any]]:
-        """The answers, once the old servers are gone. Raises KubeError for a name that resolved before and no longer
-        does.
+    def check(self, overlap: float, earlier: t.Sequence[str] = ()) -> list[dict[str, t.Any]]:
+        """The answers, once the old servers are gone. Raises KubeError for a name that resolved before (or ``earlier``)
+        and no longer does.
         """
         time.sleep(overlap)
         after = self._vantage.ask(self._names)
         lost = [
-            name for name in self._names if self._before[name]["resolved"] and not after[name]["resolved"]
+            name for name in self._names
+            if (name in self.resolved or name in earlier) and not after[name]["resolved"]
         ]  # fmt: skip
         if lost:
             raise KubeError(

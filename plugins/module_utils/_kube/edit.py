@@ -67,11 +67,12 @@ def edit_object(
             if check_mode:
                 return _tried(client, path, before, after, manager)
             if dry_run:
-                _write(client, path, before, after, manager, dryRun="All")
+                _write(client, path, before, after, manager, dry_run=True)
             before_write(after)
             written = _write(client, path, before, after, manager)
         except Answered as error:
-            if error.status != 409:
+            gone = error.status == 404 and new is not None and found is not None
+            if error.status != 409 and not gone:
                 raise
             # Many writers that all wait alike would meet again.
             time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.01 * 2**attempt)))  # noqa: S311 - no secret
@@ -83,20 +84,21 @@ def edit_object(
     )
 
 
-def _write(client: Client, path: str, before: Object, after: Object, manager: str, **query: str) -> Object:
+def _write(client: Client, path: str, before: Object, after: Object, manager: str, dry_run: bool = False) -> Object:
     """Replace, create or delete; each only on the version that was read."""
     version = before["metadata"].get("resourceVersion")
+    query = {"fieldManager": manager, "dryRun": "All" if dry_run else None}
     if version is None:
-        return client.create(path.rpartition("/")[0], after, fieldManager=manager, **query)
+        return client.create(path.rpartition("/")[0], after, **query)
     if after:
-        return client.replace(path, after, fieldManager=manager, **query)
-    client.delete(path, before["metadata"]["uid"], version, **query)
+        return client.replace(path, after, **query)
+    client.delete(path, before["metadata"]["uid"], version, dry_run)
     return {}
 
 
 def _tried(client: Client, path: str, before: Object, after: Object, manager: str) -> Edited:
     try:
-        would_be = _write(client, path, before, after, manager, dryRun="All")
+        would_be = _write(client, path, before, after, manager, dry_run=True)
     except Answered as error:
         if error.status == 403:
             return Edited(before, after, True, 0, False, f"not checked by the API server: {error.message}")

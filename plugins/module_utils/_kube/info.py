@@ -18,6 +18,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.datapath im
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.owner import find_owner
 from ansible_collections.kubenode.network.plugins.module_utils._kube.reader import Reader
+from ansible_collections.kubenode.network.plugins.module_utils._kube.scale import state_of
 
 
 def cluster_dns(client: Client, service: str | None = None, namespace: str | None = None) -> dict[str, t.Any]:
@@ -46,13 +47,12 @@ def _dns(reader: Reader, chain: Chain) -> dict[str, t.Any]:
     path = f"/api/v1/namespaces/{place}/configmaps/{segment(chain.source.name)}"
     config_map = reader.find(f"ConfigMap {chain.namespace}/{chain.source.name}", path)
     owner = find_owner(config_map, chain.workload_object) if config_map is not None else None
-    scale = _scale(reader, chain)
     return {
         "service": {"namespace": chain.namespace, "name": chain.service, "cluster_ips": list(chain.cluster_ips)},
         "config_map": {"namespace": chain.namespace, "name": chain.source.name, "key": chain.source.key},
         "corefile": ((config_map or {}).get("data") or {}).get(chain.source.key),
         "reaches_pods": not chain.source.fixed,
-        "workload": {"kind": chain.workload[0], "name": chain.workload[1], **scale},
+        "workload": {"kind": chain.workload[0], "name": chain.workload[1], **state_of(reader, chain)},
         "pods": [
             {"name": pod.name, "node": pod.node, "ip": pod.ip, "ready": pod.ready, "restarts": pod.restarts}
             for pod in chain.pods
@@ -60,33 +60,6 @@ def _dns(reader: Reader, chain: Chain) -> dict[str, t.Any]:
         "owner": owner._asdict() if owner is not None else None,
         "chain": list(chain.steps),
     }
-
-
-def _scale(reader: Reader, chain: Chain) -> dict[str, t.Any]:
-    """Replicas as declared and ready, and who else sets their number."""
-    status = (chain.workload_object or {}).get("status") or {}
-    spec = (chain.workload_object or {}).get("spec") or {}
-    wanted = spec.get("replicas", status.get("desiredNumberScheduled"))
-    ready = status.get("readyReplicas", status.get("numberReady"))
-    return {"replicas": wanted, "ready": ready or 0, "autoscaler": _autoscaler(reader, chain)}
-
-
-def _autoscaler(reader: Reader, chain: Chain) -> str:
-    """The HorizontalPodAutoscaler or cluster-proportional-autoscaler of the workload; empty: none was found."""
-    kind, name = chain.workload
-    path = f"/apis/autoscaling/v2/namespaces/{segment(chain.namespace)}/horizontalpodautoscalers"
-    for one in reader.items("HorizontalPodAutoscalers", path):
-        target = one["spec"]["scaleTargetRef"]
-        if (target["kind"], target["name"]) == (kind, name):
-            return f"HorizontalPodAutoscaler {chain.namespace}/{one['metadata']['name']}"
-    path = f"/apis/apps/v1/namespaces/{segment(chain.namespace)}/deployments"
-    for one in reader.items("Deployments", path):
-        containers = one["spec"]["template"]["spec"]["containers"]
-        words = [word for held in containers for word in (*(held.get("command") or ()), *(held.get("args") or ()))]
-        # The flag of cluster-proportional-autoscaler; in any case, since Kubernetes' own manifests have "Deployment/".
-        if any(word.lower() == f"--target={kind}/{name}".lower() for word in words):
-            return f"Deployment {chain.namespace}/{one['metadata']['name']}"
-    return ""
 
 
 def _domain(reader: Reader, dns: dict[str, t.Any]) -> dict[str, str]:

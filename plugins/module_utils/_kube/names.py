@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._dns.query import DnsError, over_stream, query
+from ansible_collections.kubenode.network.plugins.module_utils._dns.errors import CannotAsk, DnsError, NoAnswer
+from ansible_collections.kubenode.network.plugins.module_utils._dns.query import over_stream, query
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.proof import Running, Where, pods_now
@@ -33,7 +34,10 @@ class Vantage:
         return "through the API server" if self.chosen == "port_forward" else "from where the module runs"
 
     def ask(self, names: t.Sequence[str]) -> dict[str, dict[str, t.Any]]:
-        """What the pods answer, per name: ``resolved`` where all of them do, with addresses, and who did not."""
+        """What the pods answer, per name: ``resolved`` where all of them do, with addresses, and who did not.
+
+        Raises KubeError where no pod can be asked.
+        """
         pods = [one for one in pods_now(self._client, self._where) if one.pod.ready]
         if not pods:
             raise KubeError(
@@ -43,23 +47,46 @@ class Vantage:
             self.chosen = "here" if self._reaches(pods[0], names[0]) else "port_forward"
         return {name: self._one(name, pods) for name in names}
 
+    def ask_first(self, names: t.Sequence[str]) -> dict[str, dict[str, t.Any]]:
+        """``ask``. Raises KubeError too where not one pod gives an answer of any kind: nothing would be tested."""
+        found = self.ask(names)
+        if not any(one["answered"] for one in found.values()):
+            problems = next(iter(found.values()))["problems"]
+            pod, why = next(iter(problems.items()))
+            way = "test_from: port_forward asks through the API server" if self.chosen == "here" else "look at the pods"
+            raise KubeError(
+                f"test_names: no pod answers {self.text} ({pod}: {why}), so they cannot be tested and nothing was "
+                f"changed; {way}, and without test_names nothing is asked",
+                tests=list(found.values()),
+            )
+        return found
+
     def _reaches(self, one: Running, name: str) -> bool:
         try:
             query(name, one.pod.ip, tcp=True, seconds=1.0)
-        except DnsError:
+        except NoAnswer:
             return False
+        except DnsError:
+            # An answer that says no is an answer.
+            pass
         return True
 
     def _one(self, name: str, pods: t.Sequence[Running]) -> dict[str, t.Any]:
         answers: dict[str, list[str]] = {}
         problems: dict[str, str] = {}
+        answered = False
         for one in pods:
             try:
                 answers[one.pod.name] = self._answer(name, one)
+                answered = True
+            except CannotAsk as error:
+                raise KubeError(f"test_names: {error}") from error
             except DnsError as error:
+                answered = answered or not isinstance(error, NoAnswer)
                 problems[one.pod.name] = str(error)
         return {
-            "name": name, "resolved": not problems, "answers": answers, "problems": problems, "asked_from": self.chosen,
+            "name": name, "resolved": not problems, "answered": answered, "answers": answers, "problems": problems,
+            "asked_from": self.chosen,
         }  # fmt: skip
 
     def _answer(self, name: str, one: Running) -> list[str]:

@@ -37,10 +37,11 @@ _CUSTOM = (
 )
 
 
-def find_owner(config_map: Object, workload: Object | None = None) -> Owner | None:
+def find_owner(config_map: Object, workload: Object | None = None, custom: bool = False) -> Owner | None:
     """The owner that would undo an edit of ``config_map``; None where nobody does.
 
-    ``workload`` is the Deployment or DaemonSet of the pods that mount it, where it could be read.
+    ``workload`` is the Deployment or DaemonSet of the pods that mount it, where it could be read. ``custom``: it is a
+    ConfigMap for what users add, and left alone by those whose own way it is.
     """
     marks = _marks(config_map)
     above = _marks(workload or {})
@@ -48,7 +49,7 @@ def find_owner(config_map: Object, workload: Object | None = None) -> Owner | No
         _openshift, _azure, _k3s, _rke2, _eks, _google, _argo, _flux, _helm, _addon_manager, _controller,
     ):  # fmt: skip
         found = find(marks, above)
-        if found is not None:
+        if found is not None and not (custom and found.way_out == _CUSTOM):
             return found
     return None
 

@@ -6,7 +6,8 @@
 A ConfigMap reaches a pod when its kubelet projects it, a minute or more after the write; then plugin reload looks at
 its interval. CoreDNS logs "Running configuration SHA512 = ..." at every start and reload. Its metric
 coredns_reload_version_info has the same value, but only after a first reload, and also after one that failed
-(plugin/reload/reload.go): it proves something only where coredns_reload_failed_total has not grown.
+(plugin/reload/reload.go): it proves something only where coredns_reload_failed_total has not grown, and where it was
+another value before, since a text that failed is not tried again as long as CoreDNS sees no other.
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.throwaway i
 
 POLL_SECONDS = 1.0
 _RUNNING = re.compile(r"Running configuration (?:SHA512|MD5) = ([0-9a-f]+)")
+# plugin/reload/reload.go and caddy.go; what plugin errors prints of single queries is no complaint about the Corefile.
 _FAILED = re.compile(
-    r"\[ERROR\] .*(?:reload|Restart|Corefile|plugin/).*|^/etc/coredns\S*:\d+ - .*|.*Error during parsing.*"
+    r"Corefile changed but reload failed: |Corefile parse failed: |Restart failed: |Error during parsing"
+    r"|^/etc/coredns\S*:\d+ - "
 )
 _VERSION = re.compile(r'^coredns_reload_version_info\{hash="\w+",value="([0-9a-f]+)"\} 1', re.MULTILINE)
 _FAILURES = re.compile(r"^coredns_reload_failed_total (\S+)", re.MULTILINE)
 _LOG_LINES = 400
+_METRICS_SECONDS = 5.0
+"""Nobody answers at the address of a pod that has just gone; the API server would try for half a minute."""
 
 
 class Loaded(t.NamedTuple):
@@ -44,9 +49,11 @@ class Loaded(t.NamedTuple):
     failures: float | None
     """Reloads that failed since its start; None where its metrics cannot be read."""
     source: str
-    """``metrics`` or ``log``."""
+    """``metrics``, ``log``, or ``start``: the container was started after the text had been written."""
     words: str = ""
     """CoreDNS's own last complaint about its Corefile."""
+    version: str = ""
+    """The hash in its metrics: of the text that it has loaded or tried last."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -59,6 +66,17 @@ class Loaded(t.NamedTuple):
             "pod": self.pod.name, "uid": self.pod.uid, "started": self.pod.started, "node": self.pod.node,
             "hash": self.hash, "reload_failures": self.failures, "source": self.source,
         }  # fmt: skip
+
+    def brief(self) -> tuple[t.Any, ...]:
+        """What a later look at the same run is compared with, as plain values."""
+        return self.pod.uid, self.pod.started, self.pod.restarts, self.failures, self.words, self.version
+
+
+def from_brief(values: t.Sequence[t.Any]) -> Loaded:
+    """Raises ValueError for what is no ``brief``."""
+    uid, started, restarts, failures, words, version = values
+    pod = Pod("", str(uid), "", str(started), int(restarts), True, "", "", 0)
+    return Loaded(pod, "", None if failures is None else float(failures), "", str(words), str(version))
 
 
 class LoadFailed(KubeError):
@@ -107,7 +125,8 @@ def look(client: Client, namespace: str, pod: Pod, since: Loaded | None = None) 
     path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod.name)}"
     failures, version = None, ""
     try:
-        metrics = client.text(f"{path}:{pod.metrics_port}/proxy/metrics")
+        address = f"{path}:{pod.metrics_port}/proxy/metrics"
+        metrics = str(client.request("GET", address, decode=False, seconds=_METRICS_SECONDS))
     except KubeError:
         # No plugin prometheus, no right to the proxy, or not up yet: the log tells as well.
         metrics = ""
@@ -116,15 +135,20 @@ def look(client: Client, namespace: str, pod: Pod, since: Loaded | None = None) 
         failures = float(counted[1]) if counted else 0.0
         named = _VERSION.findall(metrics)
         version = named[-1] if named else ""
-        before = since.failures if since is not None and since.failures is not None else 0.0
-        if version and failures <= before and (since is None or since.failures is not None):
-            if since is not None or failures == 0:
-                return Loaded(pod, version, failures, "metrics")
+        # A text that was tried in vain before is not tried again, and no failure is counted: only the log tells then.
+        known = since.failures if since is not None and version != since.version else None
+        if version and failures <= (known or 0.0):
+            return Loaded(pod, version, failures, "metrics", version=version)
     log = _log(client, path, pod)
     running = _RUNNING.findall(log)
+    return Loaded(pod, running[-1] if running else "", failures, "log", _words(log), version)
+
+
+def _words(log: str) -> str:
+    """The last complaint about a Corefile since the one that runs was loaded."""
     after = log.rpartition("Running configuration")[2]
-    complaints = [line.strip() for line in after.splitlines() if _FAILED.match(line.strip())]
-    return Loaded(pod, running[-1] if running else "", failures, "log", complaints[-1] if complaints else "")
+    complaints = [line.strip() for line in after.splitlines() if _FAILED.search(line.strip())]
+    return complaints[-1] if complaints else ""
 
 
 def _log(client: Client, path: str, pod: Pod, previous: bool = False) -> str:
@@ -149,29 +173,52 @@ def last_words(client: Client, namespace: str, pod: Pod) -> str:
 
 def wait_until_loaded(
     client: Client, where: Where, wanted: str, before: t.Mapping[tuple[str, str], Loaded], seconds: float,
-    tell: t.Callable[[str], None] = lambda _line: None,
+    tell: t.Callable[[str], None] = lambda _line: None, silent: bool = False,
 ) -> list[Loaded]:  # fmt: skip
     """Wait until every pod runs the text of hash ``wanted``; what each showed as proof.
 
-    ``before``: what was seen of the pods before the write. Raises LoadFailed with CoreDNS's own words as soon as one
-    refuses the text or crashes, KubeError when ``seconds`` are over.
+    ``before``: what was seen of the pods before the write. ``silent``: the text has no plugin reload, so that CoreDNS
+    does not tell what it runs, and the proof is that the pod was started for it. Raises LoadFailed with CoreDNS's own
+    words as soon as one refuses the text or crashes, KubeError when ``seconds`` are over.
     """
     deadline = time.monotonic() + seconds
     restarts = {one.pod.uid: one.pod.restarts for one in before.values()}
     settled: dict[tuple[str, str], Loaded] = {}
+
+    def settle(pod: Pod) -> bool:
+        if silent and pod.started and pod.started_with == wanted:
+            settled[pod.uid, pod.started] = by_start(pod)
+        return _settled(client, where, pod, wanted, before, restarts, settled)
+
     while True:
         pods = [one.pod for one in pods_now(client, where)]
-        waiting = [pod.name for pod in pods if not _settled(client, where, pod, wanted, before, restarts, settled)]
+        waiting = [pod.name for pod in pods if not settle(pod)]
         if pods and not waiting:
             return [settled[pod.uid, pod.started] for pod in pods]
         if time.monotonic() > deadline:
             raise KubeError(
                 f"after {seconds:.0f} s {len(waiting) or 'all'} of {len(pods)} pods do not run the new Corefile: "
-                f"{', '.join(waiting) or 'there is none'}; a kubelet brings a ConfigMap within a minute or two, then "
-                "plugin reload has its interval: raise wait_timeout"
+                f"{', '.join(waiting) or 'there is none'}{_complaint(client, where, pods, waiting)}; a kubelet brings "
+                "a ConfigMap within a minute or two, then plugin reload has its interval: raise wait_timeout"
             )
         tell(f"{len(pods) - len(waiting)} of {len(pods)} pods run the new Corefile")
         time.sleep(POLL_SECONDS)
+
+
+def by_start(pod: Pod) -> Loaded:
+    """What a pod shows that was started for a text."""
+    return Loaded(pod, pod.started_with, None, "start")
+
+
+def _complaint(client: Client, where: Where, pods: t.Sequence[Pod], waiting: t.Sequence[str]) -> str:
+    """What a pod that is waited for says of its Corefile: CoreDNS does not count one that it cannot parse."""
+    for pod in pods:
+        if pod.name in waiting and pod.started:
+            log = _log(client, f"/api/v1/namespaces/{segment(where.namespace)}/pods/{segment(pod.name)}", pod)
+            words = _words(log)
+            if words:
+                return f" ({pod.name} says: {words})"
+    return ""
 
 
 def _settled(
@@ -179,16 +226,19 @@ def _settled(
     restarts: dict[str, int], settled: dict[tuple[str, str], Loaded],
 ) -> bool:  # fmt: skip
     """Whether a pod is through; it is looked at once more as long as it is not."""
-    if pod.restarts > restarts.setdefault(pod.uid, 0):
+    # One that is up has got over what happened before it was first seen.
+    if pod.restarts > restarts.setdefault(pod.uid, pod.restarts if pod.ready else 0):
         words = last_words(client, where.namespace, pod)
         raise LoadFailed(f"pod {pod.name} crashed with the new Corefile: {words}")
     key = (pod.uid, pod.started)
     if pod.started and key not in settled:
         seen = look(client, where.namespace, pod, before.get(key))
         grown = _grown(seen, before.get(key))
-        if grown and seen.words:
+        tried = seen.version == wanted != seen.hash
+        if (grown or tried) and seen.words:
             raise LoadFailed(f"pod {pod.name} refused the new Corefile: {seen.words}")
-        if seen.hash == wanted and not grown:
+        # The log names what runs, whatever failed before.
+        if seen.hash == wanted and (not grown or (seen.source == "log" and not seen.words)):
             settled[key] = seen
     return key in settled and pod.ready
 

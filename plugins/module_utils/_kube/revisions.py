@@ -4,7 +4,7 @@
 """Texts that were replaced, kept in a ConfigMap of our own beside the one they come from.
 
 It is named ``NAME-kubenode-revisions``; a revision is a number that only grows, with the text under ``N.text`` and who,
-when and the SHA-256 of the text under ``N.json``.
+when, the SHA-256 of the text and the records of our entries in it under ``N.json``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.errors impo
 
 KEPT = 10
 _LARGEST = 900_000
-"""Bytes of all texts together: the API server takes objects of 1 MiB (etcd's request limit is 1.5 MiB)."""
+"""Bytes of all texts and records together: the API server takes objects of 1 MiB (etcd's request limit is 1.5 MiB)."""
 
 
 class Revision(t.NamedTuple):
@@ -31,6 +31,8 @@ class Revision(t.NamedTuple):
     text: str
     when: str
     who: str
+    records: str | None = None
+    """Of our entries in it, as they were noted then; None where that is not known."""
 
     @property
     def sha256(self) -> str:
@@ -51,8 +53,11 @@ def revisions(client: Client, namespace: str, config_map: str) -> list[Revision]
     return _decode(found) if found is not None else []
 
 
-def keep(client: Client, namespace: str, config_map: str, key: str, text: str) -> int:
-    """Keep a text that is about to be replaced; its number. One that is the newest already is not kept twice."""
+def keep(client: Client, namespace: str, config_map: str, key: str, text: str, records: str = "") -> int:
+    """Keep a text that is about to be replaced, with the records of our entries in it; its number.
+
+    One that is the newest already is not kept twice.
+    """
     path = _path(namespace, name_of(config_map))
     when = dt.datetime.now(dt.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     who = _who(client)
@@ -63,11 +68,14 @@ def keep(client: Client, namespace: str, config_map: str, key: str, text: str) -
         same = [one for one in known if one.key == key]
         if same and same[-1].text == text:
             kept[:] = [same[-1].number]
-            return held
-        number = 1 + max((one.number for one in known), default=0)
-        kept[:] = [number]
-        left = [*known, Revision(number, key, text, when, who)][-KEPT:]
-        while len(left) > 1 and sum(len(one.text.encode("utf-8", "surrogatepass")) for one in left) > _LARGEST:
+            if same[-1].records == records:
+                return held
+            left = [one._replace(records=records) if one is same[-1] else one for one in known]
+        else:
+            number = 1 + max((one.number for one in known), default=0)
+            kept[:] = [number]
+            left = [*known, Revision(number, key, text, when, who, records)][-KEPT:]
+        while len(left) > 1 and sum(map(_size, left)) > _LARGEST:
             del left[0]
         held["data"] = _encode(left)
         return held
@@ -132,20 +140,24 @@ def _decode(held: Object) -> list[Revision]:
             continue
         try:
             about = json.loads(value)
-            found.append(
-                Revision(int(number), about["key"], data[f"{number}.text"], about.get("when", ""), about.get("who", ""))
-            )
+            text, when, who = data[f"{number}.text"], about.get("when", ""), about.get("who", "")
+            found.append(Revision(int(number), about["key"], text, when, who, about.get("records")))
         except (ValueError, KeyError, TypeError, AttributeError):
             # Somebody's own key; it is left alone until it is displaced.
             continue
-    return sorted(found)
+    return sorted(found, key=lambda one: one.number)
+
+
+def _size(one: Revision) -> int:
+    return len(one.text.encode("utf-8", "surrogatepass")) + len(json.dumps(one.records))
 
 
 def _encode(known: t.Sequence[Revision]) -> dict[str, str]:
     data = {}
     for one in known:
         data[f"{one.number}.text"] = one.text
-        data[f"{one.number}.json"] = json.dumps(
-            {"key": one.key, "when": one.when, "who": one.who, "sha256": one.sha256}
-        )
+        about = {"key": one.key, "when": one.when, "who": one.who, "sha256": one.sha256}
+        if one.records is not None:
+            about["records"] = one.records
+        data[f"{one.number}.json"] = json.dumps(about)
     return data

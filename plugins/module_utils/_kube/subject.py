@@ -30,6 +30,9 @@ class Request(t.NamedTuple):
     test_from: str = "auto"
     revision: int | None = None
     validate: str = "lint"
+    touch_pods: bool = False
+    undo: t.Mapping[str, t.Any] | None = None
+    """An earlier run's way back (``undo.parse``), in place of edits."""
 
 
 class Subject:
@@ -45,6 +48,8 @@ class Subject:
         self.running = running
         """The pods, as they are before the run; none where nothing needs them."""
         self.warnings: list[str] = []
+        self.found: dict[str, t.Any] = {}
+        """Further keys of the result."""
         self.proves = True
         """Whether what the pods load can show that they took the text up."""
         self._reading = reading
@@ -57,6 +62,10 @@ class Subject:
     @property
     def path(self) -> str:
         return config_map_path(self.text.namespace, self.text.config_map)
+
+    def pods(self, client: Client) -> list[Running]:
+        """The pods as they are now, ``fixed`` where another text never reaches them."""
+        return pods_now(client, self.where)
 
     def reading(self, _held: Object) -> Reading:
         """How the pods read the text, with the ConfigMap as it is."""

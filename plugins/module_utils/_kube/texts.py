@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The text of a ConfigMap's key and what we noted of it: the part between a Corefile's edits and an API server. Pure.
 
-Three annotations go with a ConfigMap, each by key: the records of our entries, the SHA-256 of the text that we wrote
-last, and which keys we made. By the second an edit of somebody else is told; where the records say that an entry of
-ours is there and it is not, that somebody wrote over it.
+Four annotations go with a ConfigMap, each by key: the records of our entries, the SHA-256 of the text that we wrote
+last, which keys we made, and, until the pods were seen to run the text, the way back from it. By the second an edit of
+somebody else is told; where the records say that an entry of ours is there and it is not, that somebody wrote over it.
+By the last a run takes up what another, which was killed, has left unproved.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.reading imp
 RECORDS = "kubenode.network/corefile-entries"
 WRITTEN = "kubenode.network/corefile-sha256"
 MADE = "kubenode.network/corefile-made"
+UNPROVED = "kubenode.network/corefile-unproved"
 
 _WHOLE: slots.Slot = ("text",)
 
@@ -40,6 +42,8 @@ class Wanted(t.NamedTuple):
     purge: str = "own"
     restore: str | None = None
     """A text that was kept as a revision, in place of edits."""
+    restore_records: str | None = None
+    """The records that were kept with it; None: those of its entries that are known now."""
     reset: bool = False
     """Take back all recorded entries of the owner, in place of edits."""
     target: Target = Target()
@@ -113,7 +117,10 @@ def _edited(
 ) -> tuple[str, entries.Outcome]:
     """The text after the edit, and what was done."""
     if wish.restore is not None:
-        kept = tuple(record for record in known if _holds(wish.restore, record, override))
+        if wish.restore_records is not None:
+            kept = entries.parse_records(wish.restore_records)
+        else:
+            kept = tuple(record for record in known if _holds(wish.restore, record, override))
         return wish.restore, entries.Outcome(parse(wish.restore), kept, ("restored the revision",))
     document = fragment.wrapped(text) if override else parse(text)
     try:
@@ -186,6 +193,47 @@ def write_into(held: Object, key: str, texts: Texts) -> Object:
     if texts.gone or texts.absent:
         _note(held, MADE, key, "" if texts.gone else "true")
     return held
+
+
+class Unproved(t.NamedTuple):
+    """A text that we wrote and did not see running."""
+
+    revision: int
+    """The way back: the text that was known to run before; 0: there was none."""
+    resolved: tuple[str, ...]
+    """The test names that resolved then."""
+    seen: tuple[tuple[t.Any, ...], ...] = ()
+    """Of each pod then, what later looks are compared with (``proof.Loaded.brief``)."""
+
+
+def unproved_of(held: Object, key: str) -> Unproved | None:
+    """What is noted of the present text; None where it was proved, or somebody has edited it since."""
+    if not held.get("metadata"):
+        return None
+    try:
+        note = json.loads(_annotation(held, UNPROVED).get(key, "{}"))
+        if note.get("sha256") != _sha256_of(held, key):
+            return None
+        return Unproved(int(note["revision"]), tuple(map(str, note["resolved"])), tuple(map(tuple, note["seen"])))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def note_unproved(held: Object, key: str, way_back: Unproved | None) -> Object:
+    """The ConfigMap with a note that its present text is not proved yet; None: without such a note."""
+    if not held:
+        # It goes, and a note would go with it.
+        return held
+    if way_back is not None:
+        note = {"sha256": _sha256_of(held, key), **way_back._asdict()}
+        _note(held, UNPROVED, key, json.dumps(note, separators=(",", ":")))
+    elif _annotation(held, UNPROVED).get(key):
+        _note(held, UNPROVED, key, "")
+    return held
+
+
+def _sha256_of(held: Object, key: str) -> str:
+    return sha256(str((held.get("data") or {}).get(key, "")))
 
 
 def strangers(held: Object, key: str, override: bool = False) -> list[str]:

@@ -14,7 +14,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kubelet import j
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.errors import KEYS, KubeletError, Value
 
 API_VERSION, KIND = "kubelet.config.k8s.io/v1beta1", "KubeletConfiguration"
-Found = t.Dict[str, t.Tuple[Value, int]]
+Found = dict[str, tuple[Value, int]]
 
 
 def read(text: str, path: str, keys: t.Collection[str] = ()) -> Found:
@@ -45,7 +45,7 @@ def edit(text: str, path: str, wanted: t.Mapping[str, Value]) -> str:
     Raises KubeletError, also where the result would not be read as what is wanted.
     """
     before = read(text, path)
-    after = _editor(text).edit(text, path, {KEYS[option]: value for option, value in wanted.items()})
+    after: str = _editor(text).edit(text, path, {KEYS[option]: value for option, value in wanted.items()})
     expected = {option: value for option, (value, _line) in before.items() if option not in wanted}
     expected.update({option: value for option, value in wanted.items() if value is not None})
     if {option: value for option, (value, _line) in read(after, path).items()} != expected:

@@ -12,7 +12,7 @@ KEYS = {"cluster_dns": "clusterDNS", "cluster_domain": "clusterDomain", "resolv_
 FLAGS = {"cluster_dns": "cluster-dns", "cluster_domain": "cluster-domain", "resolv_conf": "resolv-conf"}
 """Options of the modules -> flags of kubelet that set the same."""
 
-Value = t.Union[str, t.Tuple[str, ...], None]
+Value = t.Union[str, tuple[str, ...], None]
 """Text; addresses, for ``cluster_dns``; None is a key that is not there, or null."""
 
 

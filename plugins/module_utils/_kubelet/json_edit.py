@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import json
-import re
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.errors import KubeletError, Value
 
-_BLANK = re.compile(r"[ \t\r\n]*")
+_BLANK = (" ", "\t", "\r", "\n")
 
 
 class _Member(t.NamedTuple):
@@ -37,6 +36,8 @@ def read(text: str, path: str, keys: t.Collection[str]) -> dict[str, tuple[Value
         value = member.value
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             value = tuple(value)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
         elif value is not None and not isinstance(value, str):
             raise KubeletError(
                 f"{path} line {line}: found {member.name} {value!r}, expected a text, or a list of texts"
@@ -65,9 +66,9 @@ def _added(text: str, members: list[_Member], name: str, new: str) -> str:
         brace = text.index("{") + 1
         return f"{text[:brace]}{json.dumps(name)}: {new}{text[brace:]}"
     last = members[-1]
-    blank = re.search(r"[ \t\r\n]*$", text[: last.start])
-    assert blank is not None
-    return f"{text[: last.end]},{blank.group()}{json.dumps(name)}: {new}{text[last.end :]}"
+    head = text[: last.start]
+    blank = head[len(head.rstrip(" \t\r\n")) :]
+    return f"{text[: last.end]},{blank}{json.dumps(name)}: {new}{text[last.end :]}"
 
 
 def _removed(text: str, members: list[_Member], at: int) -> str:
@@ -84,9 +85,9 @@ def _members(text: str, path: str) -> list[_Member]:
     found: list[_Member] = []
 
     def skip(position: int) -> int:
-        blank = _BLANK.match(text, position)
-        assert blank is not None
-        return blank.end()
+        while text[position : position + 1] in _BLANK and position < len(text):
+            position += 1
+        return position
 
     def expect(position: int, signs: str) -> int:
         if text[position : position + 1] not in tuple(signs):
@@ -117,6 +118,6 @@ def _members(text: str, path: str) -> list[_Member]:
 def _odd(text: str, path: str, position: int, expected: str) -> str:
     line = text.count("\n", 0, position) + 1
     return (
-        f"{path} line {line}: found {text[position : position + 20]!r}, expected {expected}; rewrite it as plain JSON or "
-        f"as YAML with a key on each line, or set the value by hand"
+        f"{path} line {line}: found {text[position : position + 20]!r}, expected {expected}; rewrite it as plain JSON "
+        f"or as YAML with a key on each line, or set the value by hand"
     )

@@ -128,8 +128,7 @@ class _Edit:
         own: dict[str, list[str]] = {}
         loose: list[str] = []
         first = items[0][0]
-        indent = re.match(" *", self._lines[first])
-        assert indent is not None
+        indent = self._lines[first].partition("-")[0]
         above: list[str] = []
         for number in range(entry.start + 1, entry.end):
             line = self._lines[number]
@@ -142,7 +141,7 @@ class _Edit:
                 loose, above = [*loose, *above], []
         made = [*loose]
         for one in value:
-            made += own.get(one) or [f"{indent.group()}- {emit(one)}{self._newline}"]
+            made += own.get(one) or [f"{indent}- {emit(one)}{self._newline}"]
         return made
 
     def _ended(self, line: str) -> str:
@@ -210,8 +209,8 @@ class _Edit:
 
     def _odd(self, number: int) -> KubeletError:
         return KubeletError(
-            f"{self._path} line {number + 1}: found {self._lines[number].strip()[:60]!r}, expected a text, or a list of "
-            f"texts with one on each line; rewrite it so, or set the value by hand"
+            f"{self._path} line {number + 1}: found {self._lines[number].strip()[:60]!r}, expected a text, or a list "
+            f"of texts with one on each line; rewrite it so, or set the value by hand"
         )
 
 
@@ -221,5 +220,4 @@ _PLAIN_TROUBLE = re.compile(r"""^[&*!|>%@`\[\]{},#"']|: |:$|\\""")
 def _flowing(value: Value) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(emit, value))}]"
-    assert value is not None
-    return emit(value)
+    return emit(value or "")

@@ -11,6 +11,7 @@ import typing as t
 import uuid
 
 from ansible_collections.kubenode.network.plugins.module_utils._dns import query
+from ansible_collections.kubenode.network.plugins.module_utils._dns.errors import DnsError
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import NetlinkError
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache import metrics, nfnetlink
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.pods import within
@@ -49,7 +50,7 @@ def ask(address: str, protocol: str, name: str, pid: int, seconds: float) -> Ask
     try:
         within(pid, connect) if pid else connect()
         reply = query.ask(name, opened[0], seconds=seconds)
-    except query.DnsError as problem:
+    except DnsError as problem:
         error = str(problem)
     except OSError as problem:
         error = f"{name}: {address} cannot be reached over {protocol.upper()}: {problem.strerror or problem}"

@@ -8,7 +8,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
-from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered
+from ansible_collections.kubenode.network.plugins.module_utils._kube.edit import ATTEMPTS
+from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._nodelocal import compare
 from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.objects import MANAGER
 
@@ -92,9 +93,21 @@ def try_out(client: Client, declared: Object) -> None:
 
 
 def _take_over(client: Client, declared: Object, live: Object) -> None:
-    patch = compare.adoption(live)
-    if patch is not None:
-        client.patch(path_of(declared), patch, "application/json-patch+json", fieldManager=MANAGER)
+    path = path_of(declared)
+    for _time in range(ATTEMPTS):
+        patch = compare.adoption(live)
+        if patch is None:
+            return
+        try:
+            client.patch(path, patch, "application/json-patch+json", fieldManager=MANAGER)
+        except Answered as error:
+            # Its controller has written the status meanwhile.
+            if error.status != 409:
+                raise
+            live = client.get(path)
+        else:
+            return
+    raise KubeError(f"{path}: others wrote it {ATTEMPTS} times while it was taken over; run again")
 
 
 def _apply(client: Client, declared: Object, dry_run: bool = False) -> Object:

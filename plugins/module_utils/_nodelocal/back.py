@@ -25,7 +25,8 @@ def previous(client: Client, options: Options, check_mode: bool, say: Say) -> di
         return {"changed": False, "changes": [], "pods": [], "nodes": {}, "requests": client.requests}
     marks = held["metadata"].get("annotations") or {}
     namespace = held["metadata"]["namespace"]
-    nodes, _addresses = waves.nodes_now(client, {})
+    selector = held["spec"]["template"]["spec"].get("nodeSelector") or {}
+    nodes, _addresses = waves.nodes_now(client, selector)
     names = sorted(nodes) if options.nodes is None else [name for name in options.nodes if name in nodes]
     target = _target(marks)
     pods = waves.pods_now(client, waves.place_of(held))

@@ -26,6 +26,11 @@ def run(module: AnsibleModule, name: str) -> None:
 
         checkpoints.run_module(module)
         return
+    if name == "kubelet_dns":
+        from ansible_collections.kubenode.network.plugins.module_utils._kubelet import run as kubelet
+
+        kubelet.run_module(module)
+        return
     from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
     from ansible_collections.kubenode.network.plugins.module_utils._state.run import run_module
 

@@ -184,4 +184,6 @@ def forget(root: str = "/") -> None:
 
     from ansible_collections.kubenode.network.plugins.module_utils._state.owned import path_of
 
-    shutil.rmtree(os.path.normpath(path_of("", root)), ignore_errors=True)
+    if not os.path.exists(path_of("kubelet.json", root)):
+        # What the kubelet was told before is only known there (kubelet_dns).
+        shutil.rmtree(os.path.normpath(path_of("", root)), ignore_errors=True)

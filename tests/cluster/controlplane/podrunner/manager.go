@@ -21,6 +21,9 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
+// delayAnnotation gives a pod a delay of its own, as 75s.
+const delayAnnotation = "podrunner/configmap-delay"
+
 // manager starts, keeps and ends the pods that are bound to the node.
 type manager struct {
 	client  kubernetes.Interface
@@ -53,6 +56,12 @@ func (m *manager) run(ctx context.Context) {
 	_, _ = all.Core().V1().ConfigMaps().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(object any) { m.configMapChanged(ctx, object.(*core.ConfigMap)) },
 		UpdateFunc: func(_, object any) { m.configMapChanged(ctx, object.(*core.ConfigMap)) },
+		// Of an optional one that is deleted a kubelet takes the files away.
+		DeleteFunc: func(object any) {
+			if gone, ok := object.(*core.ConfigMap); ok {
+				m.configMapChanged(ctx, gone)
+			}
+		},
 	})
 	bound.Start(ctx.Done())
 	all.Start(ctx.Done())
@@ -102,7 +111,11 @@ func (m *manager) configMapChanged(ctx context.Context, changed *core.ConfigMap)
 	}
 	m.mutex.Unlock()
 	for _, one := range concerned {
-		time.AfterFunc(m.options.configMapDelay, func() { one.syncConfigMaps(ctx) })
+		delay := m.options.configMapDelay
+		if own, err := time.ParseDuration(one.object.Annotations[delayAnnotation]); err == nil {
+			delay = own
+		}
+		time.AfterFunc(delay, func() { one.syncConfigMaps(ctx) })
 	}
 }
 

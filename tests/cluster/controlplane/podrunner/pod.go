@@ -93,13 +93,13 @@ func (p *pod) run(ctx context.Context) {
 			if code != 0 {
 				phase = core.PodFailed
 			}
-			p.report(ctx, phase, ended, core.ContainerState{}, false)
+			_ = p.report(ctx, phase, ended, core.ContainerState{}, false)
 			return
 		}
 		waiting := core.ContainerState{Waiting: &core.ContainerStateWaiting{
 			Reason: "CrashLoopBackOff", Message: fmt.Sprintf("back-off %s restarting failed container", backOff),
 		}}
-		p.report(ctx, core.PodRunning, waiting, ended, false)
+		_ = p.report(ctx, core.PodRunning, waiting, ended, false)
 		select {
 		case <-time.After(backOff):
 		case <-ctx.Done():
@@ -130,7 +130,11 @@ func (p *pod) prepare(ctx context.Context) (err error) {
 	if err := os.WriteFile(program, nil, 0o755); err != nil {
 		return err
 	}
-	if err := syscall.Mount(p.manager.options.coredns, program, "", syscall.MS_BIND, ""); err != nil {
+	source := p.manager.options.coredns
+	if image := p.object.Spec.Containers[0].Image; p.manager.options.nodeCache != "" && strings.Contains(image, "node-cache") {
+		source = p.manager.options.nodeCache
+	}
+	if err := syscall.Mount(source, program, "", syscall.MS_BIND, ""); err != nil {
 		return fmt.Errorf("the program cannot be mounted: %w", err)
 	}
 	if p.object.Spec.DNSPolicy == core.DNSDefault {
@@ -182,6 +186,7 @@ func (p *pod) start() (time.Time, error) {
 	command.Env = []string{
 		"PATH=/", "KUBERNETES_SERVICE_HOST=" + p.manager.options.apiHost, "KUBERNETES_SERVICE_PORT=" + p.manager.options.apiPort,
 	}
+	command.Env = append(command.Env, p.serviceLinks()...)
 	for _, one := range container.Env {
 		command.Env = append(command.Env, one.Name+"="+one.Value)
 	}
@@ -210,6 +215,25 @@ func (p *pod) start() (time.Time, error) {
 	p.command, p.exited, p.logged = command, exited, logged
 	go func() { _ = command.Wait(); close(exited) }()
 	return time.Now(), nil
+}
+
+// serviceLinks are the addresses of the namespace's Services as they are when the container starts.
+func (p *pod) serviceLinks() []string {
+	if links := p.object.Spec.EnableServiceLinks; links != nil && !*links {
+		return nil
+	}
+	var found []string
+	services, err := p.manager.client.CoreV1().Services(p.object.Namespace).List(context.Background(), meta.ListOptions{})
+	if err != nil {
+		return nil
+	}
+	for _, one := range services.Items {
+		if one.Spec.ClusterIP != "" && one.Spec.ClusterIP != core.ClusterIPNone {
+			name := strings.ToUpper(strings.ReplaceAll(one.Name, "-", "_"))
+			found = append(found, name+"_SERVICE_HOST="+one.Spec.ClusterIP)
+		}
+	}
+	return found
 }
 
 func keepLog(reader io.ReadCloser, log io.WriteCloser) {
@@ -248,12 +272,16 @@ func (p *pod) watchReadiness(ctx context.Context, started time.Time) {
 	running := core.ContainerState{Running: &core.ContainerStateRunning{StartedAt: meta.NewTime(started)}}
 	probe := p.object.Spec.Containers[0].ReadinessProbe
 	was := probe == nil
-	p.report(ctx, core.PodRunning, running, core.ContainerState{}, was)
+	_ = p.report(ctx, core.PodRunning, running, core.ContainerState{}, was)
 	if probe == nil || probe.HTTPGet == nil {
 		return
 	}
 	client := &http.Client{Timeout: time.Second}
-	url := fmt.Sprintf("http://%s:%s%s", p.address(), probe.HTTPGet.Port.String(), probe.HTTPGet.Path)
+	host := probe.HTTPGet.Host
+	if host == "" {
+		host = p.address()
+	}
+	url := fmt.Sprintf("http://%s:%s%s", host, probe.HTTPGet.Port.String(), probe.HTTPGet.Path)
 	for {
 		select {
 		case <-exited:
@@ -267,18 +295,18 @@ func (p *pod) watchReadiness(ctx context.Context, started time.Time) {
 		if err == nil {
 			_ = answer.Body.Close()
 		}
-		if ready != was {
-			p.report(ctx, core.PodRunning, running, core.ContainerState{}, ready)
+		// What the API server did not take is told once more.
+		if ready != was && p.report(ctx, core.PodRunning, running, core.ContainerState{}, ready) == nil {
 			was = ready
 		}
 	}
 }
 
 // report writes the pod's status; last is how the container ended before, where that is new.
-func (p *pod) report(ctx context.Context, phase core.PodPhase, state, last core.ContainerState, ready bool) {
+func (p *pod) report(ctx context.Context, phase core.PodPhase, state, last core.ContainerState, ready bool) error {
 	pods := p.manager.client.CoreV1().Pods(p.object.Namespace)
 	truth := map[bool]core.ConditionStatus{true: core.ConditionTrue, false: core.ConditionFalse}[ready]
-	_ = retry.RetryOnConflict(retry.DefaultRetry, func() error {
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
 		now, err := pods.Get(ctx, p.object.Name, meta.GetOptions{})
 		if err != nil || now.UID != p.object.UID {
 			return err
