@@ -21,7 +21,7 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.kubenode.network.plugins.module_utils._nodecache import asking, processes
+from ansible_collections.kubenode.network.plugins.module_utils._nodecache import asking, metrics, processes
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.clean import clean
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.module import NODE_INFO_OPTIONS, NODE_OPTIONS
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.report import info
@@ -64,6 +64,41 @@ CACHE_FILE = f"""
     health {LOCAL}:{made.HEALTH}
 }}
 """
+RATE = 200
+CLIENT = """
+import json, os, selectors, socket, struct, sys, time
+server, rate = sys.argv[1], int(sys.argv[2])
+os.set_blocking(0, False)
+name = b"".join(bytes((len(l),)) + l for l in b"kubernetes default svc cluster local".split()) + b"\\0"
+waiting, selector, sent, worst, start = {}, selectors.DefaultSelector(), 0, 0.0, time.monotonic()
+selector.register(0, selectors.EVENT_READ)
+ending = None
+while ending is None or (waiting and time.monotonic() < ending + 10):
+    now = time.monotonic()
+    if ending is None and now >= start + sent / rate:
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.connect((server, 53))
+        sock.send(struct.pack("!HHHHHH", sent & 0xFFFF, 0x100, 1, 0, 0, 0) + name + struct.pack("!HH", 1, 1))
+        waiting[sock] = now
+        selector.register(sock, selectors.EVENT_READ)
+        sent += 1
+        if sent % 10 == 0:
+            print(10, flush=True)
+    for key, _events in selector.select(max(0, min(0.1, start + sent / rate - time.monotonic()))):
+        if key.fileobj == 0:
+            selector.unregister(0)
+            ending = time.monotonic()
+            continue
+        try:
+            good = key.fileobj.recv(4096)[3] & 15 == 0
+        except OSError:
+            good = False
+        selector.unregister(key.fileobj)
+        key.fileobj.close()
+        began = waiting.pop(key.fileobj) if good else None
+        worst = max(worst, time.monotonic() - began) if began else worst
+print(json.dumps({"sent": sent, "lost": len(waiting), "worst_ms": worst * 1000}))
+"""
 NFT = made.cannot("nft")
 pytestmark = pytest.mark.skipif(bool(NFT), reason=NFT)
 
@@ -81,6 +116,7 @@ class Cache:
         self.world = world
         self.upstream_log = world.folder / "upstream.log"
         self._running: list[subprocess.Popen[bytes]] = []
+        self._laid = not NODE_CACHE
 
     def start_upstream(self) -> None:
         """CoreDNS in a pod of its own behind the same bridge."""
@@ -100,6 +136,9 @@ class Cache:
 
     def start(self) -> None:
         """The cache: where it is a real node-cache, interface and rules come and go with it."""
+        if not NODE_CACHE and not self._laid:
+            for address in (LOCAL, CLUSTER):
+                self.world.netns.ip("address", "add", f"{address}/32", "dev", INTERFACE)
         base = self.world.folder / "Corefile.base"
         base.write_text(CACHE_FILE, encoding="utf-8")
         flags = [
@@ -112,6 +151,9 @@ class Cache:
         wanted = {(address, protocol) for address in (LOCAL, CLUSTER) for protocol in ("udp", "tcp")}
         self._wait(lambda: {(one.address, one.protocol) for one in processes.listeners({53})} >= wanted)
         self._wait(lambda: bool(processes.listeners({9253})))
+        if not NODE_CACHE and not self._laid:
+            self.world.restore(made.rules_of_the_cache((LOCAL, CLUSTER)))
+            self._laid = True
         if NODE_CACHE:
             self._wait(lambda: len(re.findall("NodeLocal DNS Cache", made.run("iptables-save"))) == 24)
 
@@ -124,6 +166,21 @@ class Cache:
                 [*command, "-conf", str(file)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env
             )
         self._running.append(process)
+
+    def load(self) -> Load:
+        """Queries from the pod for the ClusterIP, until told to end."""
+        return Load(self.world.pod.pid)
+
+    def stop(self) -> None:
+        """End the cache in order: its rules first, as the real one does, so that kube-proxy's serve what comes next."""
+        if not NODE_CACHE:
+            self.world.restore(made.rules_of_the_cache((LOCAL, CLUSTER)).replace("-A ", "-D "))
+            self._laid = False
+        self._running[-1].send_signal(signal.SIGTERM)
+        self._running.pop().wait()
+        if not NODE_CACHE:
+            for address in (LOCAL, CLUSTER):
+                self.world.netns.ip("address", "del", f"{address}/32", "dev", INTERFACE)
 
     def kill(self) -> None:
         """End the cache as a crash does."""
@@ -150,6 +207,31 @@ class Cache:
         for process in self._running:
             process.kill()
             process.wait()
+
+
+class Load:
+    """A context manager: queries at a rate from a pod's namespace, each from a port of its own and never repeated."""
+
+    def __init__(self, pid: int) -> None:
+        command = ["nsenter", "-t", str(pid), "-n", sys.executable, "-c", CLIENT, CLUSTER, str(RATE)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def wait(self, count: int) -> None:
+        """Until that many more have been sent."""
+        for _number in range(count // 10):
+            assert t.cast("t.IO[str]", self._process.stdout).readline() == "10\n"
+
+    def end(self) -> dict[str, t.Any]:
+        """Send no more, wait for the last answers, and count."""
+        told, _errors = self._process.communicate("end\n", timeout=120)
+        return t.cast("dict[str, t.Any]", json.loads(told.splitlines()[-1]))
+
+    def __enter__(self) -> Load:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._process.kill()
+        self._process.communicate()
 
 
 @pytest.fixture(params=["iptables", "nftables"])
@@ -241,6 +323,28 @@ def test_a_black_hole_ends_when_what_was_left_is_taken_away(cache: Cache) -> Non
     assert reply is not None
     assert reply.data == ("10.96.0.1",)
     assert look(test_query=False, timeout=0.5)["leftovers"] == []
+
+
+def test_a_busy_node_is_switched_to_the_cache_and_back_without_a_lost_query(
+    cache: Cache, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache.stop()
+    with cache.load() as load:
+        load.wait(100)
+        cache.start()
+        load.wait(300)
+        assert look(test_query=False)["steps"][4]["status"] != "failed"
+        assert int(metrics.total(metrics.parse(metrics.fetch("127.0.0.1", 9253, 5)), "coredns_cache_hits_total")) > 100
+        cache.stop()
+        load.wait(300)
+        counted = load.end()
+    with capsys.disabled():
+        print(f"\n  {counted['sent']} queries at {RATE}/s, {counted['lost']} lost, worst {counted['worst_ms']:.0f} ms")
+    assert counted["sent"] >= 600
+    assert counted["lost"] == 0
+    # Without the cache by the pod itself, else by the cache, which asks over TCP.
+    transports = [line.split()[0] for line in cache.asked_upstream()]
+    assert {"udp", "tcp"} <= set(transports)
 
 
 @pytest.mark.parametrize("cache", ["iptables"], indirect=True)
