@@ -142,7 +142,7 @@ options:
   test_names:
     description:
       - Names that must go on resolving. One that resolved before the change and does not after it puts the old text
-        back.
+        back. Where no pod gives any answer before the change, nothing is changed.
     type: list
     elements: str
     default: []

@@ -148,6 +148,7 @@ EXAMPLES = r"""
     validate: pod
     touch_pods: true
     wait_timeout: 300
+    touch_pods: true
 
 - name: The same for NodeLocal DNSCache, before its pods mount it
   kubenode.network.coredns_extra_config:

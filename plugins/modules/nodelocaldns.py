@@ -63,7 +63,7 @@ options:
     description:
       - What becomes of a query. With V(cluster_ip) the cache answers on the ClusterIP itself, with V(local_ip) on the
         addresses of O(local_ips) only, to which kubelets' C(clusterDNS) is moved node by node
-        (C(kubelet_dns)), with V(redirect_policy) Cilium leads the ClusterIP to the node's own pod.
+        (M(kubenode.network.kubelet_dns)), with V(redirect_policy) Cilium leads the ClusterIP to the node's own pod.
       - V(auto) decides from O(node_evidence), or else from what the cluster says of kube-proxy and its CNI. It is
         recorded; a later V(auto) that finds otherwise is an error.
     type: str
@@ -76,8 +76,8 @@ options:
     default: false
   node_evidence:
     description:
-      - What nodes say of themselves, as C(nodelocaldns_node_info) returns it, one entry per node.
-        Nodes whose kube-proxy modes differ are an error.
+      - What nodes say of themselves, one entry per node, as M(kubenode.network.nodelocaldns_node_info) returns it in
+        C(node_evidence). Nodes whose kube-proxy modes differ are an error.
     type: list
     elements: dict
     default: []
@@ -87,7 +87,7 @@ options:
         type: str
         required: true
       kube_proxy_mode:
-        description: How Services are done on it (V(iptables), V(nftables), V(ipvs), V(ebpf), V(none)); empty if
+        description: How Services are done on it (V(iptables), V(nftables), V(ipvs), V(cilium), V(ebpf)); empty if
           unknown.
         type: str
         default: ""
@@ -264,6 +264,8 @@ options:
 notes:
   - Interception by V(redirect_policy) is built from Cilium's documentation and its schema. It was not run on a Cilium.
 seealso:
+  - module: kubenode.network.nodelocaldns_node_info
+  - module: kubenode.network.kubelet_dns
   - module: kubenode.network.coredns_corefile
 author:
   - The kubenode.network contributors (@kubenode)
@@ -376,8 +378,8 @@ interception:
   sample: {"mode": "cluster_ip", "why": "kube-proxy runs in iptables mode (ConfigMap kube-system/kube-proxy)"}
 proof:
   description:
-    - What C(nodelocaldns_node_info) is to find on a node that has the cache. Addresses that the cache
-      answers on (RV(proof.addresses)), its C(interface), the ClusterIPs of the cluster's DNS (RV(proof.cluster_dns)),
+    - What M(kubenode.network.nodelocaldns_node_info) is to find on a node that has the cache. Addresses that the cache
+      answers on (C(addresses)), its C(interface), the ClusterIPs of the cluster's DNS (C(cluster_dns)),
       the C(upstream) that names of the cluster are asked of, C(domain), C(interception), C(health) (address and port)
       and the ports of both kinds of metrics.
   returned: O(state=present)

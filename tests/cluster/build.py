@@ -73,6 +73,7 @@ PROGRAMS = {
     for program in (
         Program("corefile-oracle", "a few seconds"),
         Program("coredns", "about 3 minutes of CPU"),
+        Program("nodecache", "a few seconds after coredns", source="coredns", package="./nodecache"),
         Program("controlplane", "about 8 minutes of CPU", _CONTROL_PLANE),
         Program("kubelet", _KUBELET, source="controlplane", package="./kubelet", tests=False),
         Program("podrunner", "a few seconds after controlplane", source="controlplane", package="./podrunner"),

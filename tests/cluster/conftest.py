@@ -95,7 +95,9 @@ def plane(
     """A control plane with a node that runs CoreDNS for pods; nothing is deployed."""
     with Cluster(tmp_path_factory.mktemp("cluster"), binaries, ADDRESS) as cluster:
         cluster.start()
-        pod_runner.start(cluster, build.built("coredns"), back_off=0.5)
+        real = os.environ.get("NODE_CACHE_BINARY")
+        node_cache = pathlib.Path(real) if real else build.built("nodecache")
+        pod_runner.start(cluster, build.built("coredns"), back_off=0.5, node_cache=node_cache)
         yield cluster
 
 

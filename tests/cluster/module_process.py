@@ -51,3 +51,10 @@ def run(name: str, arguments: t.Mapping[str, t.Any], before: t.Sequence[str] = (
     """The result of a module, failed or not."""
     with Module(name, arguments, before) as module:
         return module.result()
+
+
+def python(code: str, before: t.Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Some lines of Python, run in the same place as a module would be."""
+    return subprocess.run(
+        [*before, sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=SECONDS
+    )

@@ -71,9 +71,13 @@ class Cache:
     def text(self) -> str:
         return str(self.cluster.config_map(NAME)["data"]["Corefile"])
 
-    def pods(self) -> dict[str, dict[str, t.Any]]:
+    def pods(self, selector: str = PODS) -> dict[str, dict[str, t.Any]]:
         """The cache's pods by node."""
-        return {one["spec"]["nodeName"]: one for one in self.cluster.pods(selector=PODS) if one["spec"].get("nodeName")}
+        found = self.cluster.request("GET", f"{BASE}/pods?labelSelector={selector}")["items"]
+        return {
+            one["spec"]["nodeName"]: one for one in found
+            if one["spec"].get("nodeName") and not one["metadata"].get("deletionTimestamp")
+        }  # fmt: skip
 
     def mounted(self) -> dict[str, str]:
         """The ConfigMap that the pod of each node has mounted."""

@@ -17,11 +17,12 @@ from ansible_collections.kubenode.network.tests.cluster.control_plane import Con
 
 def start(
     plane: ControlPlane, coredns: pathlib.Path, node: str = "node-1", pod_network: str = "10.244.1.0/24",
-    configmap_delay: float = 0.0, back_off: float = 1.0,
+    configmap_delay: float = 0.0, back_off: float = 1.0, node_cache: pathlib.Path | None = None,
 ) -> None:  # fmt: skip
     """Start the runner, and wait for its Node; it ends with the control plane, and its pods with it.
 
     ``configmap_delay``: seconds until a changed ConfigMap reaches the pods that mount it (a kubelet's are 60 to 90).
+    ``node_cache``: the program of containers whose image is a node-cache.
     ``back_off``: seconds before a container that crashed is started again for the first time.
     """
     folder = plane.folder / node
@@ -33,6 +34,7 @@ def start(
         "--configmap-delay", f"{configmap_delay}s", "--back-off", f"{back_off}s", "--api-host", plane.address,
         "--api-port", str(plane.port), "--tls-cert-file", str(pki / "kubelet.crt"),
         "--tls-private-key-file", str(pki / "kubelet.key"), "--client-ca-file", str(pki / "ca.crt"),
+        "--node-cache", str(node_cache or ""),
     )  # fmt: skip
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:

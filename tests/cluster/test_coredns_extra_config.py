@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import copy
 import typing as t
 import urllib.error
 
@@ -55,34 +54,18 @@ BROKEN = {"servers": [{"zones": ["broken.example.com"], "plugins": ["tls /no/cer
 @pytest.fixture(scope="module")
 def edge(plane: t.Any) -> t.Any:
     """A CoreDNS of its own namespace with two pods, deployed as k3s does it, and one optional ConfigMap more."""
-    meta = {"name": "coredns", "namespace": EDGE}
-    labels = {"app": "edge-dns"}
+    things = objects.site(EDGE, COREFILE, replicas=2)
+    main, deployment = (one for one in things if one["kind"] in {"ConfigMap", "Deployment"})
     owned = {"objectset.rio.cattle.io/owner-gvk": "k3s.cattle.io/v1, Kind=Addon"}
-    lain = {one["kind"]: copy.deepcopy(one) for one in objects.coredns(COREFILE)}
-    deployment, service = lain["Deployment"], lain["Service"]
-    deployment["metadata"] = {**meta, "labels": labels}
-    deployment["spec"]["selector"]["matchLabels"] = labels
-    deployment["spec"]["template"]["metadata"]["labels"] = labels
+    main["metadata"] = {**main["metadata"], "annotations": owned}
+    main["data"]["NodeHosts"] = "203.0.113.2 node-1\n"
     pod = deployment["spec"]["template"]["spec"]
-    pod["serviceAccountName"] = "default"
     pod["volumes"][0]["configMap"]["items"].append({"key": "NodeHosts", "path": "NodeHosts"})
     for name, folder in (("coredns-custom", "custom"), ("coredns-extra-configs", "extra")):
         pod["volumes"].append({"name": name, "configMap": {"name": name, "optional": True}})
-        pod["containers"][0]["volumeMounts"].append(
-            {"name": name, "mountPath": f"/etc/coredns/{folder}", "readOnly": True}
-        )
-    service["metadata"] = {"name": "edge-dns", "namespace": EDGE}
-    service["spec"].update(selector=labels, clusterIP="10.96.0.11")
-    plane.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": EDGE}},
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": EDGE}},
-        {
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {**meta, "annotations": owned},
-            "data": {"Corefile": COREFILE, "NodeHosts": "203.0.113.2 node-1\n"},
-        },
-        deployment,
-        service,
-    )  # fmt: skip
+        mount = {"name": name, "mountPath": f"/etc/coredns/{folder}", "readOnly": True}
+        pod["containers"][0]["volumeMounts"].append(mount)
+    plane.apply(*things)
     plane.wait_ready("deployments", "coredns", EDGE)
     return plane
 
@@ -102,7 +85,7 @@ def run(
 ) -> dict[str, t.Any]:  # fmt: skip
     target = Target(reserved_snippets=frozenset({"common"} if flavor == "extra-configs" else ()))
     wish = Wanted(options, owner="test", reset=reset, content=content, target=target)
-    asked = Request(wait_timeout=60, service="edge-dns", namespace=EDGE, key=key)._replace(**request)
+    asked = Request(wait_timeout=60, service="dns", namespace=EDGE, key=key)._replace(**request)
     more = extra.Options(flavor, removes=reset)
     client = connect({"kubeconfig": str(cluster.kubeconfig())})
     return corefile.change(
@@ -127,7 +110,7 @@ def put(cluster: t.Any, **data: str) -> None:
 
 def answers(cluster: t.Any, name: str) -> list[list[str]]:
     """Of every pod, over UDP and TCP."""
-    pods = cluster.pods(EDGE, "app%3Dedge-dns")
+    pods = cluster.pods(EDGE)
     assert len(pods) == 2
     return [query(name, pod["status"]["podIP"], tcp) for pod in pods for tcp in (False, True)]
 
@@ -258,7 +241,7 @@ def test_a_replaced_text_comes_back_by_its_number(edge: t.Any, custom: t.Any) ->
 def test_what_is_named_wrongly_is_told(edge: t.Any, deployed: t.Any, wrong: dict[str, t.Any], said: str) -> None:
     kinds = {name: wrong[name] for name in wrong if name in extra.Options._fields}
     asked = {name: wrong[name] for name in wrong if name not in kinds}
-    request = Request(service="edge-dns", namespace=EDGE, key="a.server")._replace(**asked)
+    request = Request(service="dns", namespace=EDGE, key="a.server")._replace(**asked)
     client = connect({"kubeconfig": str(edge.kubeconfig())})
     with pytest.raises(KubeError, match=said):
         extra.extra_of(client, request, extra.Options(**kinds))

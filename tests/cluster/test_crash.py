@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 import typing as t
 
 import pytest
-from ansible_collections.kubenode.network.plugins.module_utils._dns.query import DnsError, query
 from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, texts
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
 from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile import Request
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
 from ansible_collections.kubenode.network.tests.cluster import objects
+from ansible_collections.kubenode.network.tests.cluster.answers import assert_answers
 from ansible_collections.kubenode.network.tests.cluster.gateway import AFTER, BEFORE, Gateway, Seen
 from ansible_collections.kubenode.network.tests.cluster.module_process import Module
 
 CLUSTER_NAME = "kubernetes.default.svc.cluster.local"
 GOOD = {"hosts": [{"address": "203.0.113.7", "names": ["app.example.com"]}]}
-SECONDS = 20
 BAD = {"servers": [{"zones": ["broken.example.com"], "plugins": ["tls /no/cert /no/key"]}]}
 AWAY = {"servers": [{"zones": ["cluster.local"], "plugins": ["template ANY ANY {\nrcode NXDOMAIN\n}"]}]}
 TEXT = "configmaps/coredns"
@@ -76,20 +74,6 @@ def again(
     return corefile.change(client, Wanted(options, "test", purge), asked, False, False, lambda _line: None)
 
 
-def assert_answers(name: str, server: str) -> None:
-    """The servers of the former text answer beside the new ones until their lameduck time is over."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        try:
-            found = query(name, server, tcp=False, seconds=1)
-        except DnsError:
-            if time.monotonic() > deadline:
-                raise
-        else:
-            assert found == ["203.0.113.7"]
-            return
-
-
 def text_of(cluster: t.Any, namespace: str) -> str:
     return str(cluster.config_map(namespace=namespace)["data"]["Corefile"])
 
@@ -117,7 +101,7 @@ def test_the_next_run_proves_what_a_killed_one_wrote(plane: t.Any, quick: str, p
     assert len(result["evidence"]) == 2
     assert texts.UNPROVED not in annotations(plane, quick)
     for pod in plane.pods(quick):
-        assert_answers(name, pod["status"]["podIP"])
+        assert_answers(name, pod["status"]["podIP"], ["203.0.113.7"])
 
 
 @pytest.mark.parametrize("following", ["the same edit", "another edit", "no edit"])

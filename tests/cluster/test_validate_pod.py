@@ -124,6 +124,8 @@ def test_texts_of_extensions_are_tried_with_the_corefile_that_imports_them(clust
     imported = objects.COREFILE.replace("UPSTREAM", "192.0.2.53") + "import /etc/extra/*.server\n"
     main = {"data": {"Corefile": imported}}
     live = cluster.pods()[0]
+    # Without a probe it serves when it says so.
+    del live["spec"]["containers"][0]["readinessProbe"]
     spec = {
         **live["spec"],
         "volumes": [
@@ -176,13 +178,46 @@ def test_a_pod_that_no_node_takes_is_an_error_that_names_the_way_out(
 ) -> None:
     monkeypatch.setattr(validate, "UNSCHEDULED_SECONDS", 2.0)
     before = written(cluster)
-    cluster.request("PATCH", "/api/v1/nodes/node-1", {"spec": {"unschedulable": True}}, kind="merge-patch")
-    try:
-        with pytest.raises(KubeError, match=r"no node takes it.*unschedulable.*validate: lint") as caught:
-            run(cluster, HOSTS)
-    finally:
-        cluster.request("PATCH", "/api/v1/nodes/node-1", {"spec": {"unschedulable": None}}, kind="merge-patch")
+    with (
+        without_nodes(cluster),
+        pytest.raises(KubeError, match=r"no node takes it.*unschedulable.*validate: lint") as caught,
+    ):
+        run(cluster, HOSTS)
     assert not isinstance(caught.value, validate.Refused)
+    assert written(cluster) == before
+
+
+@contextlib.contextmanager
+def without_nodes(cluster: t.Any) -> t.Iterator[None]:
+    node = "/api/v1/nodes/node-1"
+    cluster.request("PATCH", node, {"spec": {"unschedulable": True}}, kind="merge-patch")
+    try:
+        yield
+    finally:
+        cluster.request("PATCH", node, {"spec": {"unschedulable": None}}, kind="merge-patch")
+
+
+def test_an_image_that_cannot_be_pulled_is_told_at_once(cluster: t.Any) -> None:
+    """As a kubelet reports it; the one of these tests pulls nothing."""
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}
+    image = {"image": "coredns", "imageID": "", "name": "coredns", "ready": False, "restartCount": 0, "state": waiting}
+
+    def report() -> None:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                body = {"status": {"containerStatuses": [image]}}
+                cluster.request("PATCH", f"{PODS}/{NAME}/status", body, kind="merge-patch")
+                return
+            time.sleep(0.05)
+
+    before = written(cluster)
+    thread = threading.Thread(target=report)
+    with without_nodes(cluster):
+        thread.start()
+        with pytest.raises(KubeError, match=r"not ready: ImagePullBackOff: Back-off pulling image.*validate: lint"):
+            run(cluster, HOSTS)
+        thread.join()
     assert written(cluster) == before
 
 

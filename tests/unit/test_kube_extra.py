@@ -247,9 +247,18 @@ def test_a_config_map_for_users_is_not_undone_by_whose_own_way_it_is() -> None:
 def test_a_reload_that_is_imported_is_one_too() -> None:
     """Pods that reload by themselves are not restarted: nothing is asked of the API server."""
     nobody = t.cast("t.Any", None)
-    assert not restart_where_needed(nobody, WHERE, [running()], reading(OVERRIDE).loading("reload 5s\n"))
+    assert not restart_where_needed(nobody, WHERE, [running()], reading(OVERRIDE).loading("reload 5s\n"), "1")
     with pytest.raises(KubeError, match=r"do not reload their Corefile.*restart them by hand"):
-        restart_where_needed(nobody, WHERE, [running()], reading(OVERRIDE).loading("log\n"))
+        restart_where_needed(nobody, WHERE, [running()], reading(OVERRIDE).loading("log\n"), "1")
+
+
+def test_a_text_that_is_mounted_by_subpath_never_changes_in_a_pod() -> None:
+    volume = {"name": "extra", "configMap": {"name": "coredns-extra-configs"}}
+    pod = running(volume)
+    assert not extra._as_mounted(pod, "coredns-extra-configs").fixed
+    pod.thing["spec"]["containers"][0]["volumeMounts"][0]["subPath"] = "Corefile"
+    assert extra._as_mounted(pod, "coredns-extra-configs").fixed
+    assert not extra._as_mounted(pod._replace(fixed=True), "coredns-custom").fixed
 
 
 class Held:

@@ -30,7 +30,6 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.proof impor
     by_start,
     from_brief,
     look,
-    pods_now,
     wait_until_loaded,
 )
 from ansible_collections.kubenode.network.plugins.module_utils._kube.reading import Reading
@@ -209,18 +208,18 @@ class _Trial:
         self._config_map = subject.text.config_map
         self._wanted = request.validate == "pod"
         self._seconds = request.wait_timeout
-        self._tried: Object | None = None
+        self._tried: list[Object | None] = []
         self._seen: dict[str, t.Any] | None = None
 
     def run(self, after: Object) -> None:
         """Try it, once for each text; somebody's edit meanwhile makes another. Raises KubeError."""
-        if not self._wanted or self._tried == after.get("data"):
+        if not self._wanted or after.get("data") in self._tried:
             return
         from ansible_collections.kubenode.network.plugins.module_utils._kube.validate import validate_in_pod
 
         wanted = {self._config_map: after}
         self._seen = validate_in_pod(self._client, self._where, wanted, self._seconds, self._say)
-        self._tried = after.get("data")
+        self._tried.append(after.get("data"))
 
     def tell(self, result: dict[str, t.Any], changes: bool) -> None:
         """Put what was seen, or why nothing was, into the result."""
@@ -259,7 +258,7 @@ def _prove(
         ) from error
     if before and all(one.hash == wanted for one in before.values()):
         return [one.evidence() for one in before.values()]
-    running = pods_now(client, where)
+    running = subject.pods(client)
     if not running:
         raise KubeError(
             f"no pod mounts ConfigMap {where.namespace}/{where.config_map}, key {where.key}: nothing can be proved; "

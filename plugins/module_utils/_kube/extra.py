@@ -118,6 +118,9 @@ class Extra(Subject):
         self.text = text
         self._mounts = mounts
 
+    def pods(self, client: Client) -> list[Running]:
+        return [_as_mounted(one, self.text.config_map) for one in super().pods(client)]
+
     def assume(self, reading: Reading) -> None:
         """Lint as if the text was read in this way."""
         self._reading = reading
@@ -179,8 +182,7 @@ def extra_of(client: Client, request: Request, options: Options) -> Extra:
     override = is_override(options.flavor, key)
     paths = tuple(path for mount in mounts for path in mount.files({key: ""}))
     reading = Reading(around, main, paths or (posixpath.join(way_in.folder(options.flavor, mounts), key),), override)
-    fixed = bool(mounts) and all(mount.sub_path for mount in mounts)
-    extra = Extra(where, text, [one._replace(fixed=fixed) for one in running], reading, mounts)
+    extra = Extra(where, text, [_as_mounted(one, name) for one in running], reading, mounts)
     imported = bool(paths) and reading.imported()
     extra.found["imported_by"] = {
         "namespace": where.namespace, "name": where.config_map, "key": where.key, "paths": list(paths),
@@ -217,6 +219,12 @@ def _importer(client: Client, request: Request, options: Options) -> Where:
 
 def _mounts(running: Running, name: str) -> list[Mount]:
     return [mount for mount in mounts_of(running)[0] if mount.config_map == name]
+
+
+def _as_mounted(running: Running, name: str) -> Running:
+    """A pod that is fixed where it has the ConfigMap by subPath, however it has its Corefile."""
+    mounts = _mounts(running, name)
+    return running._replace(fixed=bool(mounts) and all(mount.sub_path for mount in mounts))
 
 
 def _not_imported(

@@ -36,6 +36,8 @@ _FAILED = re.compile(
 _VERSION = re.compile(r'^coredns_reload_version_info\{hash="\w+",value="([0-9a-f]+)"\} 1', re.MULTILINE)
 _FAILURES = re.compile(r"^coredns_reload_failed_total (\S+)", re.MULTILINE)
 _LOG_LINES = 400
+_METRICS_SECONDS = 5.0
+"""Nobody answers at the address of a pod that has just gone; the API server would try for half a minute."""
 
 
 class Loaded(t.NamedTuple):
@@ -123,7 +125,8 @@ def look(client: Client, namespace: str, pod: Pod, since: Loaded | None = None) 
     path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod.name)}"
     failures, version = None, ""
     try:
-        metrics = client.text(f"{path}:{pod.metrics_port}/proxy/metrics")
+        address = f"{path}:{pod.metrics_port}/proxy/metrics"
+        metrics = str(client.request("GET", address, decode=False, seconds=_METRICS_SECONDS))
     except KubeError:
         # No plugin prometheus, no right to the proxy, or not up yet: the log tells as well.
         metrics = ""

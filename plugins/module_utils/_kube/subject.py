@@ -63,6 +63,10 @@ class Subject:
     def path(self) -> str:
         return config_map_path(self.text.namespace, self.text.config_map)
 
+    def pods(self, client: Client) -> list[Running]:
+        """The pods as they are now, ``fixed`` where another text never reaches them."""
+        return pods_now(client, self.where)
+
     def reading(self, _held: Object) -> Reading:
         """How the pods read the text, with the ConfigMap as it is."""
         return self._reading

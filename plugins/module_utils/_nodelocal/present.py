@@ -40,6 +40,12 @@ class _Run:
                     f"nodes: {', '.join(unknown)} is no node of the cluster with {_labels(options.node_selector)}: "
                     f"there are {', '.join(sorted(self.nodes)[:10]) or 'none'}"
                 )
+            down = [name for name in options.nodes if not self.nodes[name].ready]
+            if down:
+                raise KubeError(
+                    f"nodes: {', '.join(down)} is not Ready, so that nothing could be proved there; leave it out, or "
+                    "bring it back first"
+                )
         self.place = waves.place_of(found.held) if found.held is not None else _new_place(found)
         self.pods = waves.pods_now(client, self.place) if found.held is not None else []
 
@@ -63,8 +69,9 @@ def present(client: Client, options: Options, check_mode: bool, diff: bool, say:
     daemon_set = apply.plan(client, declared.daemon_set, found.held)
     todo = [step for step in steps if step.todo]
     chunks = _chunks(run, declared.revision)
-    edits = found.made.texts.changes or found.config_map is None
-    result = _result(run, declared, [*todo, *([daemon_set] if daemon_set.todo else [])], chunks)
+    later = _later(run, chunks)
+    edits = (found.made.texts.changes and not later) or found.config_map is None
+    result = _result(run, declared, [*todo, *([daemon_set] if daemon_set.todo else [])], chunks, later)
     if diff:
         name = f"ConfigMap {found.namespace}/{objects.NAME}, key {objects.KEY}"
         result["diff"] = texts.difference(found.made.texts.before, found.made.texts.after, name)
@@ -78,6 +85,8 @@ def present(client: Client, options: Options, check_mode: bool, diff: bool, say:
     else:
         _write(run, declared, todo, daemon_set, chunks, result)
         _roll(run, declared, chunks, result, say)
+        if found.config_map is not None and not later:
+            _edit(run, result)
         _tidy(run, declared, bool(todo or daemon_set.todo or chunks))
     result["requests"] = client.requests
     return result
@@ -109,6 +118,8 @@ def _previous(run: _Run, revision: str) -> str:
     before = str(marks.get(objects.PREVIOUS, ""))
     if now == revision:
         return before
+    if not run.pods:
+        return before
     whole = all(pod.revision == now for pod in run.pods)
     return str(now) if whole or not before else before
 
@@ -124,11 +135,17 @@ def _chunks(run: _Run, revision: str) -> list[list[str]]:
     """The waves of this run: nodes that are held back, or have no ready pod of what is declared."""
     fine = {pod.node for pod in run.pods if pod.ready and not pod.leaving and pod.revision == revision}
     names = sorted(run.nodes) if run.options.nodes is None else list(run.options.nodes)
-    names = [name for name in names if name not in fine or run.nodes[name].held]
+    names = [name for name in names if run.nodes[name].ready and (name not in fine or run.nodes[name].held)]
     if run.options.nodes is not None:
         return [names] if names else []
     size = wave(run.options.wave_size, len(run.nodes))
     return [names[start : start + size] for start in range(0, len(names), size)]
+
+
+def _later(run: _Run, chunks: t.Sequence[t.Sequence[str]]) -> bool:
+    """Whether pods are left, after this run, that mount the text which people edit."""
+    going = {name for names in chunks for name in names}
+    return any(pod.direct and pod.node not in going for pod in run.pods)
 
 
 def _write(
@@ -155,6 +172,7 @@ def _write(
         result["changes"].insert(0, f"made ConfigMap {found.namespace}/{objects.NAME}")
         result["changed"] = True
     elif not any(pod.direct for pod in run.pods):
+        # Else once the last of them is replaced: they take every text up at once.
         _edit(run, result)
     if not daemon_set.todo:
         return
@@ -249,7 +267,7 @@ def _roll(
         }
         if run.found.held is None:
             mine = {name for names in chunks for name in names}
-            run.nodes = {name: Node(name, name not in mine) for name in run.nodes}
+            run.nodes = {name: node._replace(held=name not in mine) for name, node in run.nodes.items()}
         result["nodes"] = _by_state(run.nodes, run.pods, declared.revision)
 
 
@@ -306,7 +324,7 @@ def _try(client: Client, steps: t.Sequence[Step], result: dict[str, t.Any]) -> N
 
 
 def _result(
-    run: _Run, declared: Desired, steps: t.Sequence[Step], chunks: t.Sequence[t.Sequence[str]]
+    run: _Run, declared: Desired, steps: t.Sequence[Step], chunks: t.Sequence[t.Sequence[str]], later: bool
 ) -> dict[str, t.Any]:
     found, options = run.found, run.options
     facts = found.facts
@@ -321,7 +339,14 @@ def _result(
         "metrics_port": options.metrics_port, "setup_metrics_port": options.setup_metrics_port,
     }  # fmt: skip
     changes = [step.change for step in steps]
-    changes += [f"Corefile: {change}" for change in found.made.texts.changes]
+    warnings = [f"node {name} is not Ready and was left as it is" for name in _down(run)]
+    if not later:
+        changes += [f"Corefile: {change}" for change in found.made.texts.changes]
+    elif found.made.texts.changes:
+        warnings.append(
+            f"ConfigMap {found.namespace}/{objects.NAME} is edited once the last pod that mounts it itself is "
+            "replaced; new pods have their text already"
+        )
     return {
         "changed": bool(changes or chunks or found.config_map is None),
         "changes": changes, "interception": found.decision._asdict(), "proof": proof,
@@ -329,8 +354,12 @@ def _result(
         "nodes": _by_state(run.nodes, run.pods, declared.revision), "revision": declared.revision,
         "previous_revision": declared.daemon_set["metadata"]["annotations"][objects.PREVIOUS],
         "corefile": found.made.rendered, "memory": {"needed": found.made.memory, "limit": options.memory_limit},
-        "findings": [one._asdict() for one in found.made.texts.findings], "warnings": [],
+        "findings": [one._asdict() for one in found.made.texts.findings], "warnings": warnings,
     }  # fmt: skip
+
+
+def _down(run: _Run) -> list[str]:
+    return sorted(name for name, node in run.nodes.items() if not node.ready)
 
 
 def _by_state(nodes: t.Mapping[str, Node], pods: t.Sequence[CachePod], revision: str) -> dict[str, list[str]]:

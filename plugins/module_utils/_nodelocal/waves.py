@@ -29,6 +29,7 @@ class Node(t.NamedTuple):
 
     name: str
     held: bool
+    ready: bool = True
 
 
 class CachePod(t.NamedTuple):
@@ -86,7 +87,9 @@ def nodes_now(client: Client, selector: t.Mapping[str, str]) -> tuple[dict[str, 
             each["address"] for each in (one.get("status") or {}).get("addresses") or () if each["type"] != "Hostname"
         ]
         if all(labels.get(key) == value for key, value in selector.items()):
-            found[name] = Node(name, HOLD in labels)
+            conditions = (one.get("status") or {}).get("conditions") or ()
+            ready = any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+            found[name] = Node(name, HOLD in labels, ready)
     return found, addresses
 
 

@@ -31,6 +31,7 @@ type options struct {
 	podNetwork     string
 	serviceNetwork string
 	coredns        string
+	nodeCache      string
 	folder         string
 	configMapDelay time.Duration
 	backOff        time.Duration
@@ -49,6 +50,7 @@ func main() {
 	flag.StringVar(&o.podNetwork, "pod-network", "10.244.1.0/24", "addresses of the pods; the first is the node's bridge")
 	flag.StringVar(&o.serviceNetwork, "service-network", "10.96.0.0/16", "addresses of the Services")
 	flag.StringVar(&o.coredns, "coredns", "", "the program that containers run")
+	flag.StringVar(&o.nodeCache, "node-cache", "", "the program of containers whose image is a node-cache")
 	flag.StringVar(&o.folder, "folder", "", "where pods have their files and logs")
 	flag.DurationVar(&o.configMapDelay, "configmap-delay", 0, "after which a changed ConfigMap reaches the pods that mount it")
 	flag.DurationVar(&o.backOff, "back-off", time.Second, "before the first restart; doubles with each up to sixteen times")

@@ -130,7 +130,11 @@ func (p *pod) prepare(ctx context.Context) (err error) {
 	if err := os.WriteFile(program, nil, 0o755); err != nil {
 		return err
 	}
-	if err := syscall.Mount(p.manager.options.coredns, program, "", syscall.MS_BIND, ""); err != nil {
+	source := p.manager.options.coredns
+	if image := p.object.Spec.Containers[0].Image; p.manager.options.nodeCache != "" && strings.Contains(image, "node-cache") {
+		source = p.manager.options.nodeCache
+	}
+	if err := syscall.Mount(source, program, "", syscall.MS_BIND, ""); err != nil {
 		return fmt.Errorf("the program cannot be mounted: %w", err)
 	}
 	if p.object.Spec.DNSPolicy == core.DNSDefault {
@@ -182,6 +186,7 @@ func (p *pod) start() (time.Time, error) {
 	command.Env = []string{
 		"PATH=/", "KUBERNETES_SERVICE_HOST=" + p.manager.options.apiHost, "KUBERNETES_SERVICE_PORT=" + p.manager.options.apiPort,
 	}
+	command.Env = append(command.Env, p.serviceLinks()...)
 	for _, one := range container.Env {
 		command.Env = append(command.Env, one.Name+"="+one.Value)
 	}
@@ -210,6 +215,25 @@ func (p *pod) start() (time.Time, error) {
 	p.command, p.exited, p.logged = command, exited, logged
 	go func() { _ = command.Wait(); close(exited) }()
 	return time.Now(), nil
+}
+
+// serviceLinks are the addresses of the namespace's Services as they are when the container starts.
+func (p *pod) serviceLinks() []string {
+	if links := p.object.Spec.EnableServiceLinks; links != nil && !*links {
+		return nil
+	}
+	var found []string
+	services, err := p.manager.client.CoreV1().Services(p.object.Namespace).List(context.Background(), meta.ListOptions{})
+	if err != nil {
+		return nil
+	}
+	for _, one := range services.Items {
+		if one.Spec.ClusterIP != "" && one.Spec.ClusterIP != core.ClusterIPNone {
+			name := strings.ToUpper(strings.ReplaceAll(one.Name, "-", "_"))
+			found = append(found, name+"_SERVICE_HOST="+one.Spec.ClusterIP)
+		}
+	}
+	return found
 }
 
 func keepLog(reader io.ReadCloser, log io.WriteCloser) {
@@ -253,7 +277,11 @@ func (p *pod) watchReadiness(ctx context.Context, started time.Time) {
 		return
 	}
 	client := &http.Client{Timeout: time.Second}
-	url := fmt.Sprintf("http://%s:%s%s", p.address(), probe.HTTPGet.Port.String(), probe.HTTPGet.Path)
+	host := probe.HTTPGet.Host
+	if host == "" {
+		host = p.address()
+	}
+	url := fmt.Sprintf("http://%s:%s%s", host, probe.HTTPGet.Port.String(), probe.HTTPGet.Path)
 	for {
 		select {
 		case <-exited:
