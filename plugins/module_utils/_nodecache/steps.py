@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kubenode.network.plugins.module_utils._netlink import constants
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.lookup import RouteAnswer
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.asking import PROTOCOLS, Asked
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.judge import Judged, judge
@@ -238,6 +239,14 @@ def route(node: Node) -> Step:
                 f"'ip route get {origin.source}' and at the sysctl net.ipv4.conf.{origin.interface}.rp_filter"
             )
             step.fail("route_refused", cause, fix, address=address)
+        elif _tentative(node, address):
+            step.fail(
+                "address_tentative",
+                f"{address} is on {node.wanted.interface}, and was never checked for duplicates, as that is down: IPv6 "
+                "has no route to it until then",
+                f"ip link set {node.wanted.interface} up",
+                address=address,
+            )
         elif address in [one.address for one in node.addresses]:
             table = f"table {answer.table} says {answer.type}" if answer.table else answer.error or answer.type
             cause = f"{address} is on an interface, but {way} {table}"
@@ -251,6 +260,10 @@ def route(node: Node) -> Step:
             cause = f"{address} is on no interface of this node, so {way} the route is {answer.type}{to}"
             step.fail("address_missing", cause, RESTART, address=address)
     return step
+
+
+def _tentative(node: Node, address: str) -> bool:
+    return any(one.address == address and one.flags & constants.IFA_F_TENTATIVE for one in node.addresses)
 
 
 def unreadable(step: Step, node: Node) -> None:
