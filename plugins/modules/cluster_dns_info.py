@@ -63,12 +63,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 service:
-  description: The DNS Service, with its ClusterIPs.
+  description: The DNS Service, with its ClusterIPs; null where Services may not be read.
   returned: success
   type: dict
   sample: {"namespace": "kube-system", "name": "kube-dns", "cluster_ips": ["10.96.0.10"]}
 config_map:
-  description: Where the Corefile is.
+  description: Where the Corefile is; null where the way there may not be read.
   returned: success
   type: dict
   sample: {"namespace": "kube-system", "name": "coredns", "key": "Corefile"}
@@ -92,7 +92,7 @@ workload:
     autoscaler: Deployment kube-system/dns-autoscaler
     autoscaler_parameters: {"min": 2, "nodes_per_replica": 16, "cores_per_replica": 256}
 pods:
-  description: The pods that answer.
+  description: The pods that answer; none where they may not be read.
   returned: success
   type: list
   elements: dict
@@ -117,7 +117,7 @@ cluster_domain:
   type: dict
   sample: {"name": "cluster.local", "source": "ConfigMap kube-system/kubeadm-config, networking.dnsDomain"}
 cidrs:
-  description: Networks with their use (V(service), V(pod)) and the object that names them.
+  description: Networks with their use (V(service), V(pod), V(node) for its address) and the object that names them.
   returned: success
   type: list
   elements: dict

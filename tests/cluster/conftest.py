@@ -34,6 +34,19 @@ class Cluster(control_plane.ControlPlane):
                 "PATCH", objects.path_of(thing, named=True) + "?fieldManager=test&force=true", thing, kind="apply-patch"
             )
 
+    def define(self, *definitions: dict[str, t.Any]) -> None:
+        """Create CustomResourceDefinitions, and wait until their kinds are served."""
+        self.apply(*definitions)
+        deadline = time.monotonic() + _WORKLOAD_SECONDS
+        for one in definitions:
+            while not self._established(objects.path_of(one, named=True)):
+                assert time.monotonic() < deadline, f"{one['metadata']['name']} is not served"
+                time.sleep(0.05)
+
+    def _established(self, path: str) -> bool:
+        conditions = self.request("GET", path).get("status", {}).get("conditions", ())
+        return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
+
     def wait_ready(self, kind: str, name: str, namespace: str = objects.NAMESPACE) -> None:
         """Wait until a Deployment or DaemonSet runs as declared."""
         path = f"/apis/apps/v1/namespaces/{namespace}/{kind}/{name}"

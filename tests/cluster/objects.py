@@ -64,11 +64,12 @@ def coredns(corefile: str, replicas: int = 2) -> list[dict[str, t.Any]]:
 
 
 def site(
-    namespace: str, corefile: str, replicas: int = 1, delay: str = "", sub_path: bool = False
+    namespace: str, corefile: str, replicas: int = 1, delay: str = "", sub_path: bool = False, kube_dns: bool = False
 ) -> list[dict[str, t.Any]]:
     """The same once more in a namespace of its own, which comes first; nothing takes it for the cluster's DNS.
 
     ``delay``: DELAY of the pods. ``sub_path``: the Corefile is mounted in a way that never brings a new one.
+    ``kube_dns``: by name and options it is kube-dns, whose stub domains are in a ConfigMap of another form.
     """
     meta = {"name": "coredns", "namespace": namespace}
     labels = {"k8s-app": namespace}
@@ -79,6 +80,13 @@ def site(
     if sub_path:
         mount = template["spec"]["containers"][0]["volumeMounts"][0]
         mount.update(mountPath="/etc/coredns/Corefile", subPath="Corefile")
+    if kube_dns:
+        container = template["spec"]["containers"][0]
+        container.update(
+            name="kubedns", args=[], volumeMounts=[{"mountPath": "/kube-dns-config", "name": "config-volume"}]
+        )
+        container.pop("readinessProbe")
+        template["metadata"]["annotations"] = {"components.gke.io/component-name": "kubedns"}
     return [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
         *_account(meta, f"system:coredns:{namespace}"),
@@ -165,8 +173,27 @@ _PLURALS = {
     "ServiceAccount": "serviceaccounts", "ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings",
     "Role": "roles", "RoleBinding": "rolebindings", "ConfigMap": "configmaps", "Deployment": "deployments",
     "DaemonSet": "daemonsets", "Service": "services", "Pod": "pods", "Namespace": "namespaces", "Node": "nodes",
+    "CustomResourceDefinition": "customresourcedefinitions", "Addon": "addons", "HelmChart": "helmcharts",
+    "HelmChartConfig": "helmchartconfigs", "DNS": "dnses", "IPPool": "ippools", "CiliumNode": "ciliumnodes",
     "HorizontalPodAutoscaler": "horizontalpodautoscalers",
 }  # fmt: skip
+
+
+def definition(group: str, version: str, kind: str, namespaced: bool = True) -> dict[str, t.Any]:
+    """A CustomResourceDefinition that takes any fields."""
+    plural = _PLURALS[kind]
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "names": {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"},
+            "scope": "Namespaced" if namespaced else "Cluster",
+            "versions": [{"name": version, "served": True, "storage": True, "schema": schema}],
+        },
+    }
 
 
 def path_of(thing: dict[str, t.Any], named: bool = False) -> str:

@@ -17,6 +17,11 @@ from ansible_collections.kubenode.network.tests.cluster import objects
 
 KUBELET = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nclusterDNS:\n- {}\n"
 
+KINDS = (
+    objects.definition("crd.projectcalico.org", "v1", "IPPool", namespaced=False),
+    objects.definition("cilium.io", "v2", "CiliumNode", namespaced=False),
+)
+
 
 def client(cluster: t.Any, user: str = "admin") -> t.Any:
     return connect({"kubeconfig": str(cluster.kubeconfig(user))})
@@ -143,3 +148,58 @@ def test_networks_that_overlap_are_told_with_both_sides(cluster: t.Any, laid: t.
     laid(config_map("kubeadm-config", ClusterConfiguration=kubeadm))
     found = cluster_dns(client(cluster))["overlaps"]
     assert any("10.96.0.0/12" in one and "10.100.0.0/16 (ConfigMap kube-system/kubeadm-config" in one for one in found)
+
+
+@pytest.fixture
+def kinds(cluster: t.Any) -> t.Iterator[None]:
+    cluster.define(*KINDS)
+    yield
+    for one in KINDS:
+        cluster.request("DELETE", objects.path_of(one, named=True))
+
+
+def test_every_source_of_networks_is_read_and_named(cluster: t.Any, kinds: None, laid: t.Any) -> None:
+    pool = {"apiVersion": "crd.projectcalico.org/v1", "kind": "IPPool"}
+    laid(
+        config_map(
+            "kubeadm-config",
+            ClusterConfiguration=(
+                "networking:\n  serviceSubnet: 10.96.0.0/16,fd00:96::/112\n  podSubnet: 10.32.0.0/16\n"
+            ),
+        ),
+        config_map("kube-proxy", **{"config.conf": "mode: ipvs\nclusterCIDR: 10.33.0.0/16\n"}),
+        config_map("cilium-config", **{"cluster-pool-ipv4-cidr": "10.34.0.0/16 10.35.0.0/16"}),
+        {**pool, "metadata": {"name": "default"}, "spec": {"cidr": "10.36.0.0/16", "ipipMode": "Always"}},
+        {**pool, "metadata": {"name": "old"}, "spec": {"cidr": "10.37.0.0/16", "disabled": True}},
+        {
+            "apiVersion": "cilium.io/v2",
+            "kind": "CiliumNode",
+            "metadata": {"name": "node-1"},
+            "spec": {"ipam": {"podCIDRs": ["10.34.1.0/24"]}},
+        },
+    )
+    found = {(one["cidr"], one["use"], one["source"]) for one in cluster_dns(client(cluster))["cidrs"]}
+    kubeadm = "ConfigMap kube-system/kubeadm-config, networking"
+    assert found == {
+        ("10.96.0.0/16", "service", "ServiceCIDR kubernetes"),
+        ("10.96.0.0/16", "service", f"{kubeadm}.serviceSubnet"),
+        ("fd00:96::/112", "service", f"{kubeadm}.serviceSubnet"),
+        ("10.32.0.0/16", "pod", f"{kubeadm}.podSubnet"),
+        ("10.33.0.0/16", "pod", "ConfigMap kube-system/kube-proxy, clusterCIDR"),
+        ("10.34.0.0/16", "pod", "ConfigMap kube-system/cilium-config, cluster-pool-ipv4-cidr"),
+        ("10.35.0.0/16", "pod", "ConfigMap kube-system/cilium-config, cluster-pool-ipv4-cidr"),
+        ("10.36.0.0/16", "pod", "Calico IPPool default"),
+        ("10.34.1.0/24", "pod", "CiliumNode node-1"),
+        ("10.244.1.0/24", "pod", "Node node-1, spec.podCIDRs"),
+        ("192.0.2.1/32", "node", "Node node-1, InternalIP"),
+    }
+
+
+def test_a_node_in_the_pods_network_is_told_with_both_sides(cluster: t.Any, laid: t.Any) -> None:
+    laid(config_map("kube-proxy", **{"config.conf": "clusterCIDR: 192.0.0.0/16\n"}))
+    assert cluster_dns(client(cluster))["overlaps"] == [
+        (
+            "the pod network 192.0.0.0/16 (ConfigMap kube-system/kube-proxy, clusterCIDR) overlaps the node network "
+            "192.0.2.1/32 (Node node-1, InternalIP)"
+        )
+    ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import pathlib
 import re
 import typing as t
@@ -70,6 +71,57 @@ def test_reading_needs_the_role_to_read_and_leaves_nothing_unread(having: t.Any)
     found = cluster_dns(having("read"))
     assert found["unreadable"] == []
     assert found["corefile"]
+
+
+def _each_right() -> t.Iterator[tuple[str, str]]:
+    """Each resource, and named object, that the role to read has."""
+    for role in ROLES:
+        if role["metadata"]["name"] != "kubenode-network-read":
+            continue
+        for rule in role["rules"]:
+            for resource in rule["resources"]:
+                yield from ((resource, name) for name in rule.get("resourceNames", [""]))
+
+
+def _without(resource: str, name: str) -> list[dict[str, t.Any]]:
+    """The role to read, but for one right."""
+    roles = copy.deepcopy([one for one in ROLES if one["metadata"]["name"] == "kubenode-network-read"])
+    for role in roles:
+        for rule in role["rules"]:
+            if resource not in rule["resources"]:
+                continue
+            if name:
+                rule["resourceNames"] = [one for one in rule["resourceNames"] if one != name]
+            else:
+                rule["resources"] = [one for one in rule["resources"] if one != resource]
+        role["rules"] = [rule for rule in role["rules"] if rule["resources"]]
+    return roles
+
+
+@pytest.mark.parametrize(("resource", "name"), dict.fromkeys(_each_right()))
+def test_each_right_that_is_missing_alone_is_said_and_not_fatal(
+    having: t.Any, cluster: t.Any, resource: str, name: str
+) -> None:
+    client = having("read")
+    cluster.apply(*_without(resource, name))
+    found = cluster_dns(client)
+    if name in ("coredns-kubenode-revisions", "dns-autoscaler"):
+        # What is restored, and an autoscaler that is there, is read by what changes them.
+        assert found["unreadable"] == []
+        return
+    said = [f"{one['what']} {one['why']}" for one in found["unreadable"]]
+    said += [f"{one['step']} {one['found']} {one['how']}" for one in found["chain"] if "may not be read" in one["how"]]
+    words = {"endpointslices": "endpoints EndpointSlices?", "replicasets": "workload ReplicaSet"}
+    wanted = words.get(resource, "").split() or [name or resource]
+    assert said, found
+    assert any(any(word.strip("?").lower() in one.lower() for word in wanted) for one in said), said
+    # Everything else is there.
+    if resource != "services":
+        assert found["config_map"] == {"namespace": "kube-system", "name": "coredns", "key": "Corefile"}
+    if resource != "nodes":
+        assert [one["name"] for one in found["nodes"]] == ["node-1"]
+    if name != "coredns" and resource != "services":
+        assert found["cluster_domain"]["name"] == "cluster.local"
 
 
 def test_a_prediction_needs_the_same_and_says_that_the_server_was_not_asked(having: t.Any) -> None:
@@ -138,7 +190,7 @@ def test_scaling_needs_the_role_to_scale(having: t.Any) -> None:
 
 def test_a_node_local_cache_needs_its_role_for_all_of_its_life(having: t.Any, cluster: t.Any) -> None:
     having("read")
-    with simulated_nodes.SimulatedNodes(cluster, 2, nodelocal.PODS) as sim:
+    with simulated_nodes.SimulatedNodes(cluster, 2) as sim:
         cache = nodelocal.Cache(cluster, sim)
         before = cache.state()
         try:

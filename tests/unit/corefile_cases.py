@@ -49,6 +49,8 @@ REFUSED: dict[str, Case] = {
     "import of nothing": _refused("syntax", 2, _in("import")),
     "import of two": _refused("syntax", 2, _in("import a b")),
     "import of a missing file": _refused("syntax", 2, _in("import missing.conf")),
+    "import with brackets": _refused("syntax", 2, _in("import [ab].conf")),
+    "import with two question marks": _refused("syntax", 2, _in("import a?b?.conf")),
     "import with two stars": _refused("syntax", 2, _in("import */*.conf")),
     "a snippet before its definition": _refused("syntax", 2, _in("import late") + "(late) {\nwhoami\n}\n"),
     "a snippet twice": _refused("syntax", 4, "(a) {\nwhoami\n}\n(a) {\nwhoami\n}\n" + _in("import a")),
@@ -284,3 +286,28 @@ VALID: dict[str, str] = {
     "two addresses": _in("bind 127.0.0.1\nwhoami") + _in("bind 127.0.0.2\nwhoami"),
 }
 """Lint says nothing, and the server starts."""
+
+VALID_ELSEWHERE: dict[str, str] = {
+    "acl": _in("acl a.example {\nallow type A net 192.0.2.0/24\nblock type ANY net *\nfilter\n}\nwhoami"),
+    "cancel": _in("cancel 1s\nwhoami"),
+    "dnstap": _in("dnstap tcp://127.0.0.1:6000 full {\nidentity here\n}\nwhoami"),
+    "erratic": _in("erratic {\ndrop 3\ntruncate\ndelay 3 50ms\n}"),
+    "etcd": _in("etcd a.example {\npath /skydns\nendpoint http://127.0.0.1:1\n}"),
+    "file that is not there": _in("file none.db a.example"),
+    "grpc": _in("grpc . 192.0.2.1:9005 {\npolicy random\n}"),
+    "grpc_server": _in("grpc_server {\nmax_streams 10\n}\nwhoami"),
+    "https": _in("https {\nmax_connections 10\n}\nwhoami"),
+    "https3": _in("https3 {\nmax_streams 10\n}\nwhoami"),
+    "k8s_external": _in(_KUBERNETES + "}\nk8s_external a.example {\nttl 5\n}"),
+    "nomad": _in("nomad service.nomad {\naddress http://127.0.0.1:1\nttl 10\n}"),
+    "on": _in("on startup true\nwhoami"),
+    "proxyproto": _in("proxyproto {\nallow 192.0.2.0/24\n}\nwhoami"),
+    "quic": _in("quic {\nmax_streams 16\n}\nwhoami"),
+    "secondary": _in("secondary a.example {\ntransfer from 127.0.0.1:1\n}"),
+    "shed": _in("shed\nwhoami"),
+    "siit": _in("siit\nwhoami"),
+    "trace": _in("trace zipkin 127.0.0.1:9411 {\nevery 2\n}\nwhoami"),
+    "transfer": _in("transfer a.example {\nto * 192.0.2.1\n}"),
+    "tsig": _in("tsig {\nsecret a.example. NoTCJU+DMqFWywaPyxSijrDEA/eC3nK0xi3AMEZuPVk=\nrequire all\n}\nwhoami"),
+}
+"""The same, of plugins whose arguments lint leaves to the server."""

@@ -50,7 +50,9 @@ def test_what_coredns_swallows_is_a_warning_with_its_line(case: Case) -> None:
     assert levels(case.text, ERROR) == []
 
 
-@pytest.mark.parametrize("text", cases.VALID.values(), ids=cases.VALID)
+@pytest.mark.parametrize(
+    "text", [*cases.VALID.values(), *cases.VALID_ELSEWHERE.values()], ids=[*cases.VALID, *cases.VALID_ELSEWHERE]
+)
 def test_nothing_is_said_of_a_valid_corefile(text: str) -> None:
     assert found(text) == []
 

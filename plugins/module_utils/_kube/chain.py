@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kube.owner import KUBE_DNS
 
 STARTED_WITH = "kubenode.network/started-with"
 """Annotation of a pod template that was restarted for the sake of a text: the hash of what its pods load with it."""
@@ -175,7 +176,12 @@ def _follow(client: Client, service: Object, steps: list[dict[str, str]]) -> Cha
     selector = ",".join(f"{key}={value}" for key, value in sorted((service["spec"].get("selector") or {}).items()))
     if not selector:
         raise KubeError(f"Service {namespace}/{name} has no selector: its endpoints are not pods of this cluster")
-    pods = [one for one in client.items(path + "/pods", labelSelector=selector) if not over(one)]
+    try:
+        pods = [one for one in client.items(path + "/pods", labelSelector=selector) if not over(one)]
+    except Answered as error:
+        if error.status != 403:
+            raise
+        return _without_pods(client, service, selector, steps, error)
     if served:
         pods = [one for one in pods if one["metadata"]["name"] in served] or pods
     if not pods:
@@ -190,6 +196,33 @@ def _follow(client: Client, service: Object, steps: list[dict[str, str]]) -> Cha
     addresses = tuple(service["spec"].get("clusterIPs") or ())
     states = tuple(pod_state(one, container) for one in pods)
     return Chain(namespace, name, addresses, (kind, workload), held, template, states, source, tuple(steps))
+
+
+def _without_pods(
+    client: Client, service: Object, selector: str, steps: list[dict[str, str]], refused: Answered
+) -> Chain:
+    """The way by the workload whose pods the Service selects, where pods may not be read."""
+    namespace, name = service["metadata"]["namespace"], service["metadata"]["name"]
+    steps.append({"step": "pods", "found": "", "how": "pods may not be read; workloads of these labels are followed"})
+    wanted = service["spec"]["selector"].items()
+    for kind, plural in (("Deployment", "deployments"), ("DaemonSet", "daemonsets")):
+        for held in client.items(f"/apis/apps/v1/namespaces/{segment(namespace)}/{plural}"):
+            template = held["spec"]["template"]
+            if not wanted <= (template["metadata"].get("labels") or {}).items():
+                continue
+            workload = held["metadata"]["name"]
+            spec, source, _container = _source(template, f"{kind} {namespace}/{workload}")
+            steps.append({"step": "workload", "found": f"{kind}/{workload}", "how": f"selector {selector}"})
+            steps.append(
+                {
+                    "step": "configmap",
+                    "found": f"{namespace}/{source.name}",
+                    "how": f"key {source.key} is {source.path}",
+                }
+            )
+            addresses = tuple(service["spec"].get("clusterIPs") or ())
+            return Chain(namespace, name, addresses, (kind, workload), held, spec, (), source, tuple(steps))
+    raise refused
 
 
 def _endpoints(client: Client, namespace: str, service: str, steps: list[dict[str, str]]) -> set[str]:
@@ -218,6 +251,8 @@ def over(pod: Object) -> bool:
 def _source(pod: Object, what: str) -> tuple[Object, Source, str]:
     for container, source in sources(pod):
         return pod["spec"], source, container
+    if any(one["name"] == "kubedns" for one in pod["spec"]["containers"]):
+        raise KubeError(f"{what} runs kube-dns (GKE and others), which has no Corefile: {KUBE_DNS}")
     ends = "; ".join(
         f"container {one['name']}: {_mounted(pod['spec'], one, _base_of(one))[1]}" for one in pod["spec"]["containers"]
     )

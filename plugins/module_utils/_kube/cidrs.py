@@ -20,7 +20,7 @@ class Cidr(t.NamedTuple):
 
     cidr: str
     use: str
-    """``service``, ``pod`` or ``node``."""
+    """``service``, ``pod`` or ``node`` (a network of one address)."""
     source: str
 
 
@@ -46,6 +46,10 @@ def cluster_cidrs(reader: Reader, nodes: t.Sequence[Object] | None = None) -> li
         spec = node.get("spec") or {}
         for cidr in spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else ()):
             found.append(Cidr(cidr, "pod", f"Node {node['metadata']['name']}, spec.podCIDRs"))
+        for address in (node.get("status") or {}).get("addresses") or ():
+            if address["type"] in ("InternalIP", "ExternalIP"):
+                alone = f"{address['address']}/{128 if ':' in address['address'] else 32}"
+                found.append(Cidr(alone, "node", f"Node {node['metadata']['name']}, {address['type']}"))
     return [one for one in dict.fromkeys(found) if _network(one.cidr) is not None]
 
 
@@ -83,18 +87,26 @@ def overlaps(cidrs: t.Sequence[Cidr]) -> list[str]:
     Kubernetes needs the three apart (kubeadm's and the CNIs' documentation): a Service's address that is also a pod's
     or a node's leads to either of them.
     """
+    known = [(network, one) for one in cidrs for network in [_network(one.cidr)] if network is not None]
+    # Networks hold one another or share nothing: those that hold the present one are a stack, the widest at its bottom.
+    known.sort(key=lambda pair: (pair[0].version, int(pair[0].network_address), pair[0].prefixlen))
     found = []
-    known = [(one, _network(one.cidr)) for one in cidrs]
-    for index, (one, network) in enumerate(known):
-        for other, second in known[index + 1 :]:
-            if one.use == other.use or network is None or second is None or network.version != second.version:
-                continue
-            if network.overlaps(t.cast(t.Any, second)):
+    around: list[tuple[Network, Cidr]] = []
+    for network, one in known:
+        while around and not _holds(around[-1][0], network):
+            around.pop()
+        for _wide, other in around:
+            if other.use != one.use:
                 found.append(
-                    f"the {one.use} network {one.cidr} ({one.source}) overlaps the {other.use} network {other.cidr} "
-                    f"({other.source})"
+                    f"the {other.use} network {other.cidr} ({other.source}) overlaps the {one.use} network {one.cidr} "
+                    f"({one.source})"
                 )
+        around.append((network, one))
     return found
+
+
+def _holds(wide: Network, network: Network) -> bool:
+    return wide.version == network.version and int(wide.broadcast_address) >= int(network.broadcast_address)
 
 
 def _network(cidr: str) -> Network | None:

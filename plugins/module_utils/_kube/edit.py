@@ -20,7 +20,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.errors impo
 Edit = t.Callable[[Object], Object]
 """From a copy of the object to what it shall be; the same copy where there is nothing to do. May raise KubeError."""
 
-ATTEMPTS = 30
+ATTEMPTS = 100
+"""With the pauses about a minute, in which others have to let up only once."""
 _LONGEST_PAUSE = 1.0
 
 
@@ -66,7 +67,8 @@ def edit_object(
         try:
             if check_mode:
                 return _tried(client, path, before, after, manager)
-            if dry_run:
+            if dry_run and attempt == 1:
+                # Later ones are made at once: each request more between reading and writing is time for others.
                 _write(client, path, before, after, manager, dry_run=True)
             before_write(after)
             written = _write(client, path, before, after, manager)

@@ -15,20 +15,29 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.cidrs impor
 )
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.datapath import cnis, kube_proxy
-from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.owner import find_owner
 from ansible_collections.kubenode.network.plugins.module_utils._kube.reader import Reader
 from ansible_collections.kubenode.network.plugins.module_utils._kube.scale import state_of
 
 
 def cluster_dns(client: Client, service: str | None = None, namespace: str | None = None) -> dict[str, t.Any]:
-    """The result of cluster_dns_info. Raises KubeError where no DNS Service can be found at all."""
+    """The result of cluster_dns_info. Raises KubeError where there is no DNS Service, or nothing may be read."""
     reader = Reader(client)
-    chain = find_chain(client, service, namespace)
+    refused: Answered | None = None
+    dns = _NO_DNS
+    try:
+        dns = _dns(reader, find_chain(client, service, namespace))
+    except Answered as error:
+        if error.status not in (401, 403):
+            raise
+        refused = error
+        reader.unreadable.append({"what": "the way to the cluster's DNS", "why": error.message})
     nodes = reader.items("Nodes", "/api/v1/nodes")
     daemon_sets = reader.items("DaemonSets", "/apis/apps/v1/daemonsets")
     cidrs = cluster_cidrs(reader, nodes)
-    dns = _dns(reader, chain)
+    if refused is not None and not (nodes or daemon_sets or cidrs):
+        raise refused
     return {
         **dns,
         "cluster_domain": _domain(reader, dns),
@@ -40,6 +49,13 @@ def cluster_dns(client: Client, service: str | None = None, namespace: str | Non
         "unreadable": [dict(pair) for pair in dict.fromkeys(tuple(one.items()) for one in reader.unreadable)],
         "requests": client.requests,
     }
+
+
+_NO_DNS: dict[str, t.Any] = {
+    "service": None, "config_map": None, "corefile": None, "reaches_pods": None, "workload": None, "pods": [],
+    "owner": None, "chain": [],
+}  # fmt: skip
+"""Where the Services may not be read."""
 
 
 def _dns(reader: Reader, chain: Chain) -> dict[str, t.Any]:

@@ -8,6 +8,7 @@ Each owner is found by marks that its own documentation names, on the ConfigMap 
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Object
@@ -29,11 +30,19 @@ class _Marks(t.NamedTuple):
     managers: frozenset[str]
     owners: tuple[tuple[str, str, str], ...]
     """(apiVersion, kind, name)"""
+    template: dict[str, str]
+    """Annotations of the pods that a workload makes."""
+    custom: bool
+    """Its Corefile imports what AKS, k3s and others leave to their users."""
 
 
+_IMPORTS = re.compile(r"^\s*import\s+\S*custom/\*\.(?:override|server)\s*$", re.MULTILINE)
 _CUSTOM = (
     "put it into the ConfigMap coredns-custom (keys *.server and *.override): module coredns_extra_config with "
     "flavor coredns-custom"
+)
+KUBE_DNS = (
+    "put stub domains and upstreams into the ConfigMap kube-dns in kube-system (keys stubDomains, upstreamNameservers)"
 )
 
 
@@ -61,6 +70,8 @@ def _marks(thing: Object) -> _Marks:
         meta.get("annotations") or {},
         frozenset(str(field.get("manager")) for field in meta.get("managedFields") or ()),
         tuple((one.get("apiVersion", ""), one["kind"], one["name"]) for one in meta.get("ownerReferences") or ()),
+        (((thing.get("spec") or {}).get("template") or {}).get("metadata") or {}).get("annotations") or {},
+        any(_IMPORTS.search(text) for text in (thing.get("data") or {}).values()),
     )
 
 
@@ -118,13 +129,11 @@ def _eks(marks: _Marks, above: _Marks) -> Owner | None:
 
 
 def _google(marks: _Marks, above: _Marks) -> Owner | None:
-    for source in (marks.labels, above.labels):
-        if source.get("components.gke.io/component-name") or source.get("components.gke.io/layer"):
-            return Owner(
-                "GKE", "label components.gke.io/*",
-                "put stub domains and upstreams into the ConfigMap kube-dns in kube-system (keys stubDomains, "
-                "upstreamNameservers)",
-            )  # fmt: skip
+    """GKE marks its components on objects and on the pods of their workloads."""
+    for source in (marks.labels, marks.annotations, above.labels, above.annotations, above.template):
+        for name in ("components.gke.io/component-name", "components.gke.io/layer"):
+            if source.get(name):
+                return Owner("GKE", f"mark {name}={source[name]}", KUBE_DNS)
     return None
 
 
@@ -170,15 +179,18 @@ def _helm(marks: _Marks, _above: _Marks) -> Owner | None:
 
 
 def _addon_manager(marks: _Marks, _above: _Marks) -> Owner | None:
-    """kube-addon-manager: cluster/addons/addon-manager; what EnsureExists lays it does not touch again."""
+    """kube-addon-manager: cluster/addons/addon-manager; what EnsureExists lays it does not touch again.
+
+    AKS has one too, and older ones of its clusters no other mark.
+    """
     label = "addonmanager.kubernetes.io/mode"
     if marks.labels.get(label) != "Reconcile":
         return None
     return Owner(
-        "the addon manager", f"label {label}=Reconcile",
-        "change the manifest below /etc/kubernetes/addons on the control plane, or use the cluster's own way "
-        "(ConfigMap coredns-custom, where its Corefile imports it)",
-    )  # fmt: skip
+        "the addon manager",
+        f"label {label}=Reconcile",
+        _CUSTOM if marks.custom else "change the manifest below /etc/kubernetes/addons on the control plane",
+    )
 
 
 def _controller(marks: _Marks, _above: _Marks) -> Owner | None:

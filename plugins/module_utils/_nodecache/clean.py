@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kubenode.network.plugins.module_utils._kubelet.sources import handed_out
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.addresses import read_addresses
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.links import (
     encode_link_delete,
@@ -182,6 +183,11 @@ def users(found: t.Iterable[Pod], local: t.Collection[str], root: str = "/") -> 
         for pod in found
         if pod.asks(local)
     ]
+    given, place = handed_out(root)
+    if given is not None:
+        servers = [one for one in given if one in local]
+        return [*told, f"the kubelet gives {', '.join(servers)} to new pods ({place})"] if servers else told
+    # Not one that can be followed from its service: a file that it may read says enough to be careful.
     for path in KUBELET_CONFIGS:
         try:
             text = read_file(path, root).text or ""
