@@ -179,7 +179,7 @@ def find(sock: RtnlSocket, ruleset: Ruleset, interface: str, more: t.Collection[
 def users(found: t.Iterable[Pod], local: t.Collection[str], root: str = "/") -> list[str]:
     """Who still asks one of the cache's own addresses: pods, and kubelets that give it to new ones."""
     told = [
-        f"{pod.name or pod.command} (pid {pod.pid}) asks {', '.join(s for s in pod.name_servers if s in local)}"
+        f"{pod.told} asks {', '.join(server for server in pod.name_servers if server in local)}"
         for pod in found
         if pod.asks(local)
     ]

@@ -99,11 +99,11 @@ def info(params: t.Mapping[str, t.Any], root: str = "/") -> dict[str, t.Any]:
         found["hit"] = asking.prove_hit(first, params["cluster_domain"], _pid(node, first), seconds, page)
     elif params["test_query"]:
         found["hit"] = {"proved": False, "reason": not_asked[0] if not_asked else "no query was answered"}
-    _pods_and_leftovers(found, node, root)
+    _pods_and_leftovers(found, node)
     return found
 
 
-def _pods_and_leftovers(found: dict[str, t.Any], node: Node, root: str) -> None:
+def _pods_and_leftovers(found: dict[str, t.Any], node: Node) -> None:
     local = {address for address, use in node.uses.items() if use == "local"}
     found["pods"] = [{**pod._asdict(), "asks_cache": pod.asks(local)} for pod in node.pods]
     with RtnlSocket() as sock:
@@ -122,7 +122,7 @@ def _pods_and_leftovers(found: dict[str, t.Any], node: Node, root: str) -> None:
             for one in found["listeners"]
             if not one["cache"]
         ],
-        "old_resolver_pods": clean.users(node.pods, local, root),
+        "old_resolver_pods": sorted({pod.told for pod in node.pods if pod.asks(local)}),
     }
 
 
