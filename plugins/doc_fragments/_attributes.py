@@ -95,6 +95,37 @@ attributes:
     platforms: linux
 """
 
+    SERVICE = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+    details:
+      - The plan of check mode is the plan of the run.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff
+      mode.
+    support: full
+    details:
+      - The difference shows the Corefile, units and scripts, and what is started, moved or stopped.
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: partial
+    details:
+      - O(state=restarted) starts a new server every time.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: linux
+  action_group:
+    description: Use C(group/kubenode.network.dns_cache) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - kubenode.network.dns_cache
+"""
+
     CHECKPOINT = r"""
 options: {}
 attributes:

@@ -16,7 +16,8 @@ description:
   - A node-cache that is killed, or ends with C(-skipteardown), leaves its interface and its rules. In iptables mode the
     cluster's DNS address is then a black hole for the pods of that node. This module removes both.
   - It removes the interface, and the rules of the twelve kinds that node-cache makes for an address of its own, in
-    iptables-legacy, iptables-nft and nftables, IPv4 and IPv6. Nothing else, however similar.
+    iptables-legacy, iptables-nft and nftables, IPv4 and IPv6. Nothing else, however similar. Rules are known by shape
+    and comment, those of older releases, which have no comment, as a whole set for one address.
   - It refuses while a node-cache runs, while something listens on one of the addresses, and while pods or the kubelet
     still use an address of the cache's own, as these would lose their DNS.
   - Runs on the node, as root.

@@ -178,8 +178,7 @@ steps:
         - kind: notrack_missing
           address: 10.96.0.10
           protocol: udp
-          cause: no rule of the raw table at prerouting takes queries for 10.96.0.10 udp port 53 out of connection
-          tracking
+          cause: no rule of the raw table at prerouting takes queries for 10.96.0.10 udp port 53 out of tracking
           fix: restart the node-cache pod of this node, which sets its rules anew
 findings:
   description: The findings of all steps.
@@ -197,19 +196,19 @@ interception:
   returned: success
   type: str
 origin:
-  description: Whose way was looked at, and how it was found. RV(origin.pid) is a process of the pod, 0 for the node.
+  description: Whose way was looked at, and how it was found. C(pid) is a process of the pod, 0 for the node.
   returned: success
   type: dict
   sample: {"source": "10.244.1.7", "interface": "cni0", "pid": 4211, "how": "a pod of this node"}
 listeners:
-  description: Who listens on port 53 and the cache's other ports. RV(listeners[].cache) tells the cache itself.
+  description: Who listens on port 53 and the cache's other ports. C(cache) tells the cache itself.
   returned: success
   type: list
   elements: dict
   sample: [{"address": "169.254.20.10", "port": 53, "protocol": "udp", "pid": 3311, "command": "/node-cache",
             "cache": true}]
 metrics:
-  description: The counters of the cache. RV(metrics.error) where they could not be read.
+  description: The counters of the cache. C(error) where they could not be read.
   returned: success
   type: dict
   sample:
@@ -225,14 +224,14 @@ metrics:
     reload_failed: 0
 hit:
   description:
-    - A name that nobody else asks for, asked twice. RV(hit.proved) where the second answer had less time to live, and
+    - A name that nobody else asks for, asked twice. C(proved) where the second answer had less time to live, and
       the counter of hits grew.
   returned: when O(test_query=true)
   type: dict
   sample: {"name": "kubenode-5d1e.cluster.local.", "first_ttl": 5, "second_ttl": 3, "proved": true, "reason": ""}
 pods:
   description:
-    - Pods found by their namespaces, with the name servers of their resolv.conf. RV(pods[].asks_cache) tells those that
+    - Pods found by their namespaces, with the name servers of their resolv.conf. C(asks_cache) tells those that
       lose their DNS when the cache's own addresses go.
   returned: success
   type: list
@@ -250,7 +249,7 @@ node_evidence:
   description:
     - What the module C(nodelocaldns) takes as an entry of its C(node_evidence), to decide about C(interception=auto),
       to check the ports, and to know who still uses the cache.
-    - RV(node_evidence.node) is the name of the host; the cluster may know the node by another.
+    - C(node) is the name of the host; the cluster may know the node by another.
   returned: success
   type: dict
   sample:

@@ -8,54 +8,60 @@ What stands behind them is real: the DaemonSet's controller, the scheduler, the 
 
 from __future__ import annotations
 
+import concurrent.futures
 import threading
 import time
 import typing as t
-import urllib.error
+
+from ansible_collections.kubenode.network.plugins.module_utils._kube.client import MERGE, Client, Object, connect
+from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kube.watch import RESET, SYNCED, follow
 
 LABEL = "kubenode.test/simulated"
 SELECTOR = {LABEL: "true"}
+_AT_ONCE = 4
+_HOURS = 3600.0
 
 
 class SimulatedNodes:
-    """A context manager: nodes NAME-1 to NAME-N, whose pods with ``labels`` become ready, but for those on
-    ``broken``.
-    """
+    """A context manager: nodes NAME-1 to NAME-N, whose pods become ready, but for those on ``broken``."""
 
-    def __init__(self, cluster: t.Any, count: int, labels: str = "", name: str = "sim") -> None:
-        self.cluster = cluster
+    def __init__(self, cluster: t.Any, count: int, name: str = "sim") -> None:
         self.names = [f"{name}-{number}" for number in range(1, count + 1)]
         self.broken: set[str] = set()
         """Nodes whose pods crash."""
         self.mends: set[str] = set()
         """Revisions whose pods run all the same."""
-        self._labels = labels
+        # A kubeconfig is written anew for each who asks for it: not while a thread reads it.
+        kubeconfig = {"kubeconfig": str(cluster.kubeconfig())}
+        self._client, self._watcher = connect(kubeconfig), connect(kubeconfig)
+        self._here = set(self.names)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> SimulatedNodes:
-        for number, name in enumerate(self.names, 1):
-            self.add(name, f"198.51.100.{number}")
+        with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda one: self.add(one[1], _address(one[0])), enumerate(list(self.names), 1)))
         self._thread.start()
         return self
 
     def __exit__(self, *_exception: object) -> None:
         for name in self.names:
-            self.cluster.request("DELETE", f"/api/v1/nodes/{name}")
-        deadline = time.monotonic() + 30
-        while self._pods() and time.monotonic() < deadline:
-            for pod in self._pods():
-                self._remove(pod)
+            self._client.request("DELETE", f"/api/v1/nodes/{name}")
+        deadline = time.monotonic() + 60
+        while (left := self._pods()) and time.monotonic() < deadline:
+            for pod in left:
+                self._remove(self._client, pod)
             time.sleep(0.1)
+        # Its watch ends when it likes; it does nothing any more.
         self._ended.set()
-        self._thread.join()
 
     def add(self, name: str, address: str) -> None:
         """One more node, as a kubelet registers it."""
+        self._here.add(name)
         labels = {**SELECTOR, "kubernetes.io/os": "linux", "kubernetes.io/hostname": name}
-        self.cluster.request("POST", "/api/v1/nodes", {
-            "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels},
-        })  # fmt: skip
+        body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
+        self._client.create("/api/v1/nodes", body)
         if name not in self.names:
             self.names.append(name)
         room = {"cpu": "8", "memory": "16Gi", "pods": "110"}
@@ -63,36 +69,36 @@ class SimulatedNodes:
             "capacity": room, "allocatable": room, "addresses": [{"type": "InternalIP", "address": address}],
             "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": ""}],
         }  # fmt: skip
-        path = f"/api/v1/nodes/{name}/status"
-        self.cluster.request("PATCH", path, {"status": status}, kind="merge-patch")
+        self._client.patch(f"/api/v1/nodes/{name}/status", {"status": status}, MERGE)
+
+    def _pods(self) -> list[Object]:
+        return [one for one in self._client.each("/api/v1/pods") if one["spec"].get("nodeName") in self._here]
 
     def _serve(self) -> None:
+        client = self._watcher
         while not self._ended.is_set():
-            for pod in self._pods():
-                try:
-                    self._say(pod)
-                except urllib.error.HTTPError as error:
-                    # It went, or was written by somebody else: the next round sees it as it is.
-                    if error.code not in (404, 409):
-                        raise
-            self._ended.wait(0.05)
+            try:
+                for kind, pod in follow(client, "/api/v1/pods", _HOURS):
+                    if self._ended.is_set():
+                        return
+                    if kind not in (RESET, SYNCED, "DELETED") and pod["spec"].get("nodeName") in self._here:
+                        self._say(client, pod)
+            except KubeError:
+                # The API server went down with the tests.
+                if self._ended.wait(0.2):
+                    return
 
-    def _pods(self) -> list[dict[str, t.Any]]:
-        query = f"?labelSelector={self._labels}" if self._labels else ""
-        found = self.cluster.request("GET", f"/api/v1/pods{query}")["items"]
-        return [one for one in found if one["spec"].get("nodeName") in self.names]
-
-    def _say(self, pod: dict[str, t.Any]) -> None:
+    def _say(self, client: Client, pod: Object) -> None:
         meta, status = pod["metadata"], pod.get("status") or {}
         if meta.get("deletionTimestamp"):
-            self._remove(pod)
+            self._remove(client, pod)
             return
         revision = meta.get("annotations", {}).get("kubenode.network/revision", "")
         crashing = pod["spec"]["nodeName"] in self.broken and revision not in self.mends
         truth = "False" if crashing else "True"
         if any(one["type"] == "Ready" and one["status"] == truth for one in status.get("conditions") or ()):
             return
-        state: dict[str, t.Any] = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+        state: Object = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
         if crashing:
             state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}}
         container = pod["spec"]["containers"][0]
@@ -104,13 +110,21 @@ class SimulatedNodes:
             }],
         }  # fmt: skip
         path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}/status"
-        self.cluster.request("PATCH", path, {"status": said}, kind="merge-patch")
-
-    def _remove(self, pod: dict[str, t.Any]) -> None:
-        meta = pod["metadata"]
-        path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}?gracePeriodSeconds=0"
         try:
-            self.cluster.request("DELETE", path)
-        except urllib.error.HTTPError as error:
-            if error.code != 404:
+            client.patch(path, {"status": said}, MERGE)
+        except Answered as error:
+            if error.status not in (404, 409):
                 raise
+
+    def _remove(self, client: Client, pod: Object) -> None:
+        meta = pod["metadata"]
+        path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
+        try:
+            client.request("DELETE", path, {"gracePeriodSeconds": 0, "preconditions": {"uid": meta["uid"]}})
+        except Answered as error:
+            if error.status not in (404, 409):
+                raise
+
+
+def _address(number: int) -> str:
+    return f"198.51.{100 + number // 250}.{number % 250}"

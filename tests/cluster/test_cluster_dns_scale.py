@@ -168,7 +168,7 @@ def test_a_daemon_set_has_no_replicas_to_set(cluster: t.Any, laid: t.Any) -> Non
         service,
     )
     deadline = time.monotonic() + 30
-    while not cluster.pods(selector="k8s-app%3Dother-dns"):
+    while not cluster.request("GET", "/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dother-dns")["items"]:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     with pytest.raises(KubeError, match=r"DaemonSet kube-system/other-dns, which has no number of replicas.*each node"):

@@ -81,7 +81,7 @@ def custom(edge: t.Any) -> t.Iterator[t.Callable[..., dict[str, t.Any]]]:
 
 def run(
     cluster: t.Any, flavor: str, key: str, options: dict[str, t.Any], check_mode: bool = False, reset: bool = False,
-    content: str | None = None, **request: t.Any,
+    content: str | None = None, say: t.Callable[[str], None] = lambda _line: None, **request: t.Any,
 ) -> dict[str, t.Any]:  # fmt: skip
     target = Target(reserved_snippets=frozenset({"common"} if flavor == "extra-configs" else ()))
     wish = Wanted(options, owner="test", reset=reset, content=content, target=target)
@@ -89,7 +89,7 @@ def run(
     more = extra.Options(flavor, removes=reset)
     client = connect({"kubeconfig": str(cluster.kubeconfig())})
     return corefile.change(
-        client, wish, asked, check_mode, True, lambda _line: None,
+        client, wish, asked, check_mode, True, say,
         lambda client, request: extra.extra_of(client, request, more),
     )  # fmt: skip
 
@@ -192,6 +192,28 @@ def test_a_text_that_fails_in_coredns_is_put_back_and_foreign_keys_stay(edge: t.
     assert left["data"] == {"their.server": "their.example.com {\n  whoami\n}\n"}
     assert not left["metadata"].get("annotations")
     assert answers(edge, "there.example.com") == [["203.0.113.1"]] * 4
+
+
+class Killed(BaseException):
+    """What ends a run between its write and the proof."""
+
+
+def test_what_a_killed_run_made_is_taken_away_by_the_next(edge: t.Any, custom: t.Any) -> None:
+    def stop(_line: str) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        custom("broken.server", BROKEN, say=stop)
+    left = held(edge)
+    assert left is not None and "broken.server" in left["data"]
+    with pytest.raises(KubeError, match="/no/cert") as caught:
+        custom("broken.server", BROKEN)
+    assert caught.value.details["rolled_back"] is True
+    assert held(edge) is None
+    with pytest.raises(Killed):
+        custom("lab.server", LAB, say=stop)
+    assert any("an earlier run wrote this text" in one for one in custom("lab.server", LAB)["warnings"])
+    assert answers(edge, "a.lab.example.com") == [["203.0.113.7"]] * 4
 
 
 def test_a_pod_tries_the_text_where_it_is_imported(edge: t.Any, custom: t.Any) -> None:

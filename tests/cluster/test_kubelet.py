@@ -10,19 +10,25 @@ import json
 import pathlib
 import re
 import subprocess
+import threading
 import time
 import typing as t
 
 import pytest
+import yaml
 from ansible_collections.kubenode.network.plugins.module_utils._kube import kubelet
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
 from ansible_collections.kubenode.network.plugins.module_utils._kube.edit import edit_object
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
-from ansible_collections.kubenode.network.plugins.module_utils._kubelet import node_api
+from ansible_collections.kubenode.network.plugins.module_utils._kubelet import config, health, node_api, sources
+from ansible_collections.kubenode.network.plugins.module_utils._kubelet.errors import KEYS
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.sources import Node
+from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.tests.cluster.control_plane import token
 from ansible_collections.kubenode.network.tests.unit.kubelet_cases import CASES, HEAD
 from ansible_collections.kubenode.network.tests.unit.test_kubelet_config import KUBEADM
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 MAP = {"name": "kubelet-config", "namespace": "kube-system", "key": "kubelet", "state": "present"}
 MAP_PATH = "/api/v1/namespaces/kube-system/configmaps/kubelet-config"
@@ -74,13 +80,62 @@ def test_a_real_kubelet_says_what_the_table_says(
     print(f"a real kubelet agrees with {len(CASES)} cases")
 
 
+ADDRESSES = st.lists(st.sampled_from(["10.0.0.1", "10.0.0.2", "fd00::1"]), max_size=3)
+TEXTS = st.sampled_from(["", "a.example", "/etc/a.conf", "b/b.conf"])
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "clusterDNS": st.none() | ADDRESSES, "clusterDomain": st.none() | TEXTS, "resolvConf": st.none() | TEXTS,
+        "maxPods": st.just(5),
+    },
+)  # fmt: skip
+FLAGS = st.lists(
+    st.builds("--cluster{}dns={}".format, st.sampled_from("-_"), ADDRESSES.map(",".join))
+    | st.builds("--cluster-domain={}".format, TEXTS)
+    | st.builds("--resolv-conf={}".format, TEXTS),
+    max_size=3,
+)
+NAMES = st.sampled_from(["10.conf", "20.conf", "20/a.conf", "20-b.conf", "30.yaml", ".conf", "Z.conf"])
+
+
+@pytest.mark.full
+@settings(max_examples=max(5, settings.default.max_examples // 20))
+@given(main=SETTINGS, dropins=st.dictionaries(NAMES, SETTINGS, max_size=3), flags=FLAGS, style=st.booleans())
+def test_whatever_a_kubelet_is_told_we_find_what_it_finds(
+    binaries: t.Callable[[str], pathlib.Path], tmp_path_factory: pytest.TempPathFactory, main: dict[str, t.Any],
+    dropins: dict[str, dict[str, t.Any]], flags: list[str], style: bool,
+) -> None:  # fmt: skip
+    root = tmp_path_factory.mktemp("node")
+    (root / "d").mkdir()
+    head = {"apiVersion": config.API_VERSION, "kind": config.KIND}
+    texts = {"c.yaml": {**head, "failCgroupV1": False, **main}}
+    texts.update({f"d/{name}": {**head, **one} for name, one in dropins.items()})
+    for path, held in texts.items():
+        (root / path).parent.mkdir(exist_ok=True)
+        text = json.dumps(held) if style else yaml.safe_dump(held, sort_keys=False)
+        (root / path).write_text(text, encoding="utf-8")
+    words = ["--config=ROOT/c.yaml", "--config-dir=ROOT/d", *flags]
+    found = told(binaries("kubelet"), root, [word.replace("ROOT", str(root)) for word in words])
+    unit = root / "etc/systemd/system/kubelet.service"
+    unit.parent.mkdir(parents=True)
+    line = " ".join(f"'{word}'" for word in words).replace("ROOT", "")
+    unit.write_text(f"[Service]\nExecStart=/usr/bin/kubelet {line}\n", encoding="utf-8")
+    ours = [sources.find_node(str(root)).effective(option).value for option in KEYS]
+    resolver = found["ResolverConfig"].replace(f"{root}/", "/")
+    assert [ours[0] or (), ours[1] or "", ours[2]] == [
+        tuple(found["ClusterDNS"] or ()),
+        found["ClusterDomain"],
+        resolver,
+    ]
+
+
 # --- the Node --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def reported(plane: t.Any) -> t.Iterator[t.Callable[..., None]]:
     """Stands for a kubelet that reports its Node ``w9``."""
-    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "w9"}}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "w9"}, "spec": {"unschedulable": True}}
     plane.request("POST", "/api/v1/nodes", node)
 
     def report(status: str, when: float, **resources: str) -> None:
@@ -153,6 +208,37 @@ def test_a_node_is_back_when_it_is_ready_with_what_it_had_and_not_before(
     assert lacking().endswith("gpu.example.com/card (2 of 4)")
     reported("True", now + 4, gpu="4", nic="1")
     assert lacking() == ""
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_the_wait_after_a_restart_ends_with_the_resources_or_says_what_is_lacking(
+    plane: t.Any, tmp_path: pathlib.Path, reported: t.Callable[..., None], monkeypatch: pytest.MonkeyPatch,
+    comes_back: bool,
+) -> None:  # fmt: skip
+    """The process and its healthz are played; the Node and its kubelet's reports are real objects."""
+    here = kubeconfig(plane, tmp_path, BY_CERTIFICATE)
+    process = health.Process(1, "active (running)", 0.0, False)
+    monkeypatch.setattr(health, "find_process", lambda _unit: process)
+    monkeypatch.setattr(health, "healthz", lambda _node: (True, "ok"))
+    restarted = time.time()
+    reported("True", restarted - 60, gpu="4")
+    before = health.look(here, "w9")
+    process = process._replace(pid=2)
+    reported("True", restarted + 1)
+    device_plugin = threading.Timer(3, lambda: reported("True", restarted + 5, gpu="4"))
+    try:
+        if comes_back:
+            device_plugin.start()
+            found = health.await_healthy(here, before, restarted, "w9", 60).evidence()
+            assert (found["process"], found["node_ready"]) == (2, True)
+            assert found["extended_resources"] == {"gpu.example.com/card": "4"}
+            return
+        with pytest.raises(
+            StateError, match=r"did not come back within 3 s: Node w9 .* gpu.example.com/card \(0 of 4\)"
+        ):
+            health.await_healthy(here, before, restarted, "w9", 3)
+    finally:
+        device_plugin.cancel()
 
 
 @pytest.mark.parametrize(

@@ -40,10 +40,12 @@ def take(client: Client, wish: Wish, check_mode: bool = False) -> dict[str, t.An
 
 def test_of_many_who_want_it_at_once_one_gets_it(plane: t.Any, wish: Holding) -> None:
     outcomes: dict[str, str] = {}
-    start = threading.Barrier(12)
+    # Written anew at each call, which a reader beside it must not see half.
+    kubeconfig = str(plane.kubeconfig())
+    start = threading.Barrier(12, timeout=60)
 
     def run(name: str) -> None:
-        own = connect({"kubeconfig": str(plane.kubeconfig())})
+        own = connect({"kubeconfig": kubeconfig})
         start.wait()
         try:
             outcomes[name] = take(own, wish(name))["lease"]["holder"]

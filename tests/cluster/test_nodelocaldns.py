@@ -71,7 +71,7 @@ REDIRECTS: dict[str, t.Any] = {
 
 @pytest.fixture
 def cache(deployed: t.Any) -> t.Iterator[Cache]:
-    with simulated_nodes.SimulatedNodes(deployed, 3, "") as sim:
+    with simulated_nodes.SimulatedNodes(deployed, 3) as sim:
         one = Cache(deployed, sim)
         yield one
         one.clear()

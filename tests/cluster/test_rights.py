@@ -190,7 +190,7 @@ def test_scaling_needs_the_role_to_scale(having: t.Any) -> None:
 
 def test_a_node_local_cache_needs_its_role_for_all_of_its_life(having: t.Any, cluster: t.Any) -> None:
     having("read")
-    with simulated_nodes.SimulatedNodes(cluster, 2, nodelocal.PODS) as sim:
+    with simulated_nodes.SimulatedNodes(cluster, 2) as sim:
         cache = nodelocal.Cache(cluster, sim)
         before = cache.state()
         try:

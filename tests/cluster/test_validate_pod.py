@@ -20,6 +20,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.texts impor
 from ansible_collections.kubenode.network.tests.cluster import objects
 
 PODS = "/api/v1/namespaces/kube-system/pods"
+CONFIG_MAPS = "/api/v1/namespaces/kube-system/configmaps"
 NAME = "coredns-kubenode-validation"
 WHERE = Where("kube-system", "coredns", "Corefile")
 HOSTS = {"hosts": [{"address": "203.0.113.7", "names": ["app.example.com"]}]}
@@ -255,8 +256,8 @@ def waiting(cluster: t.Any) -> t.Iterator[t.Callable[..., dict[str, t.Any]]]:
     """Make a pod like a live one that no node takes."""
     names = []
 
-    def make(name: str, **spec: t.Any) -> dict[str, t.Any]:
-        body = validate.pod_like(cluster.pods()[0], "coredns", name, {}, 60)
+    def make(name: str, config_map: str = "coredns", **spec: t.Any) -> dict[str, t.Any]:
+        body = validate.pod_like(cluster.pods()[0], "coredns", name, {"coredns": config_map}, 60)
         body["spec"].update({"nodeSelector": {"no": "such"}, **spec})
         body["metadata"]["labels"] = {"app": "waiting"}
         names.append(name)
@@ -277,7 +278,17 @@ def test_a_trial_of_another_run_is_not_disturbed(cluster: t.Any, waiting: t.Any)
 
 def test_a_server_that_binds_addresses_of_its_node_cannot_be_tried(cluster: t.Any, waiting: t.Any) -> None:
     client = connect({"kubeconfig": str(cluster.kubeconfig())})
-    waiting("coredns-on-node", hostNetwork=True)
-    wanted = {"coredns": {"data": {"Corefile": ". {\n    bind 169.254.20.10\n    whoami\n}\n"}}}
+    waiting("coredns-on-node", "bound", hostNetwork=True)
+    where = WHERE._replace(config_map="bound", selector="app=waiting")
+    bound = {"data": {"Corefile": ". {\n    bind 169.254.20.10\n    whoami\n}\n"}}
     with pytest.raises(KubeError, match=r"coredns-on-node runs in its node's network and binds.*validate: lint"):
-        validate.validate_in_pod(client, WHERE._replace(selector="app=waiting"), wanted, 30)
+        validate.validate_in_pod(client, where, {"bound": bound}, 30)
+    # So it is with what such a Corefile imports, whatever that binds.
+    meta = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bound", "namespace": "kube-system"}}
+    cluster.request("POST", CONFIG_MAPS, {**meta, **bound})
+    try:
+        imported = {"coredns-extra": {"data": {"site.server": "corp.example.com {\n    whoami\n}\n"}}}
+        with pytest.raises(KubeError, match=r"coredns-on-node runs in its node's network and binds"):
+            validate.validate_in_pod(client, where, imported, 30)
+    finally:
+        cluster.request("DELETE", f"{CONFIG_MAPS}/bound")

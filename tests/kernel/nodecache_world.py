@@ -57,15 +57,15 @@ def cannot(flavour: str) -> str:
 
 
 def skip_conntrack(address: str) -> list[str]:
-    """The lines of the raw table for an address, in the order in which they stand there."""
+    """The lines of the raw table for an address with its prefix length."""
     comment = '-m comment --comment "NodeLocal DNS Cache: skip conntrack" -j NOTRACK'
     lines = []
     for protocol in ("tcp", "udp"):
-        lines.append(f"-A PREROUTING -d {address}/32 -p {protocol} -m {protocol} --dport 53 {comment}")
-        lines.append(f"-A OUTPUT -s {address}/32 -p {protocol} -m {protocol} --sport 53 {comment}")
-        lines.append(f"-A OUTPUT -d {address}/32 -p {protocol} -m {protocol} --dport 53 {comment}")
-    lines.append(f"-A OUTPUT -d {address}/32 -p tcp -m tcp --dport {HEALTH} {comment}")
-    lines.append(f"-A OUTPUT -s {address}/32 -p tcp -m tcp --sport {HEALTH} {comment}")
+        lines.append(f"-A PREROUTING -d {address} -p {protocol} -m {protocol} --dport 53 {comment}")
+        lines.append(f"-A OUTPUT -s {address} -p {protocol} -m {protocol} --sport 53 {comment}")
+        lines.append(f"-A OUTPUT -d {address} -p {protocol} -m {protocol} --dport 53 {comment}")
+    lines.append(f"-A OUTPUT -d {address} -p tcp -m tcp --dport {HEALTH} {comment}")
+    lines.append(f"-A OUTPUT -s {address} -p tcp -m tcp --sport {HEALTH} {comment}")
     return lines
 
 
@@ -74,15 +74,16 @@ def allow(address: str) -> list[str]:
     comment = '-m comment --comment "NodeLocal DNS Cache: allow DNS traffic" -j ACCEPT'
     lines = []
     for protocol in ("tcp", "udp"):
-        lines.append(f"-A INPUT -d {address}/32 -p {protocol} -m {protocol} --dport 53 {comment}")
-        lines.append(f"-A OUTPUT -s {address}/32 -p {protocol} -m {protocol} --sport 53 {comment}")
+        lines.append(f"-A INPUT -d {address} -p {protocol} -m {protocol} --dport 53 {comment}")
+        lines.append(f"-A OUTPUT -s {address} -p {protocol} -m {protocol} --sport 53 {comment}")
     return lines
 
 
 def rules_of_the_cache(addresses: t.Sequence[str]) -> str:
     """What iptables-restore takes."""
-    raw = [line for address in addresses for line in skip_conntrack(address)]
-    accept = [line for address in addresses for line in allow(address)]
+    prefixes = [f"{address}/{128 if ':' in address else 32}" for address in addresses]
+    raw = [line for prefix in prefixes for line in skip_conntrack(prefix)]
+    accept = [line for prefix in prefixes for line in allow(prefix)]
     assert len(raw) + len(accept) == 12 * len(addresses)
     return "\n".join(["*raw", *raw, "COMMIT", "*filter", *accept, "COMMIT", ""])
 
@@ -144,8 +145,13 @@ class World:
         self.flavour = "nft"
         self._processes: list[subprocess.Popen[str]] = []
 
-    def build(self, flavour: str, addresses: t.Sequence[str] = (LOCAL, CLUSTER), proxy: str = "iptables") -> None:
-        """A node with its pod, the cache's interface and rules, and kube-proxy's."""
+    def build(
+        self, flavour: str, addresses: t.Sequence[str] = (LOCAL, CLUSTER), proxy: str = "iptables", cache: bool = True
+    ) -> None:
+        """A node with its pod, the cache's interface and rules, and kube-proxy's.
+
+        ``cache`` False: of the cache there is but the interface, without an address (a kernel may lack dummy).
+        """
         self.flavour = flavour
         self.netns.ip("link", "add", BRIDGE, "type", "bridge")
         self.netns.ip("address", "add", f"{GATEWAY}/24", "dev", BRIDGE)
@@ -158,9 +164,10 @@ class World:
         ):  # fmt: skip
             self.in_pod("ip", *line.split())
         self.netns.ip("link", "add", INTERFACE, "type", self.kind)
-        for address in addresses:
-            self.netns.ip("address", "add", f"{address}/32", "dev", INTERFACE)
-        self.restore(rules_of_the_cache(addresses))
+        if cache:
+            for address in addresses:
+                self.netns.ip("address", "add", f"{address}/32", "dev", INTERFACE)
+            self.restore(rules_of_the_cache(addresses))
         if proxy == "iptables":
             self.restore(rules_of_kube_proxy())
         elif proxy == "nftables":
@@ -193,8 +200,8 @@ class World:
     def in_pod(self, *command: str) -> str:
         return run("nsenter", "-t", str(self.pod.pid), "-n", *command)
 
-    def restore(self, text: str, flavour: str = "") -> None:
-        run(f"iptables-{flavour or self.flavour}-restore", "--noflush", text=text)
+    def restore(self, text: str, program: str = "iptables") -> None:
+        run(f"{program}-{self.flavour}-restore", "--noflush", text=text)
 
     def iptables(self, *arguments: str) -> None:
         run(f"iptables-{self.flavour}", *arguments)

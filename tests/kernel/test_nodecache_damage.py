@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pathlib
 import subprocess
+import sys
 import time
 import typing as t
 
@@ -309,6 +310,33 @@ def test_a_drop_of_the_other_flavour_counts(world: World) -> None:
     assert "iptables-legacy -t filter -D INPUT -i cni+ -p udp -j DROP" in found["findings"][0]["fix"]
 
 
+def test_ipv6_is_looked_at_by_its_own_rules(netns: Netns, tmp_path: pathlib.Path) -> None:
+    local, pod = "fd00:90::a", "fd00:10:244:1::5"
+    with made.world(netns, tmp_path) as world:
+        world.build("nft")
+        netns.ip("address", "add", "fd00:10:244:1::1/64", "dev", BRIDGE, "nodad")
+        world.in_pod("ip", "address", "add", f"{pod}/64", "dev", "eth0", "nodad")
+        world.in_pod("ip", "route", "add", "default", "via", "fd00:10:244:1::1")
+        netns.ip("address", "add", f"{local}/128", "dev", INTERFACE, "nodad")
+        world.restore(made.rules_of_the_cache([local]), "ip6tables")
+        made.parallel(lambda: world.serve(LOCAL), lambda: world.serve(CLUSTER), lambda: world.serve(local))
+        found = look(local_ips=[LOCAL, local])
+        assert kinds(found) == set()
+        evidence = [" | ".join(step["evidence"]) for step in found["steps"]]
+        assert f"queries for {local} udp port 53: raw PREROUTING (ip6tables-nft)" in evidence[1]
+        assert f"{local} from {pod} iif {BRIDGE}: local" in evidence[3]
+        made.run("ip6tables-nft", "-t", "raw", "-F")
+        made.run("ip6tables-nft", "-I", "INPUT", "-p", "udp", "-j", "DROP")
+        found = look(local_ips=[LOCAL, local])
+        assert kinds(found) == {"2 notrack_missing", "5 filter_drops"}
+        assert {one["address"] for one in found["findings"] if one["kind"] != "not_asked"} == {local}
+        # A bridge that is down checks nothing; a dummy has no duplicates to check for.
+        netns.ip("address", "del", f"{local}/128", "dev", INTERFACE)
+        netns.ip("address", "add", f"{local}/128", "dev", INTERFACE)
+        found = look(local_ips=[LOCAL, local])
+        assert "4 address_tentative" in kinds(found)
+
+
 def test_nobody_listens_and_who_listens_instead(world: World) -> None:
     world.build("nft")
     everywhere = world.serve("0.0.0.0")
@@ -329,9 +357,25 @@ def test_a_pod_that_asks_another_server_is_told(world: World) -> None:
     assert "1 pod_asks_elsewhere" not in kinds(found)
     [pod] = [one for one in found["pods"] if POD in one["addresses"]]
     assert pod["asks_cache"]
-    assert found["node_evidence"]["old_resolver_pods"] == [f"sleep (pid {world.pod.pid}) asks {LOCAL}"]
-    found = look(interception="local_ip", local_ips=["169.254.20.11"], cluster_ips=None)
+    assert found["node_evidence"]["old_resolver_pods"] == [f"sleep (pid {world.pod.pid})"]
+    elsewhere = {"interception": "local_ip", "local_ips": ["169.254.20.11"], "cluster_ips": None}
+    found = look(**elsewhere)
+    assert "1 pod_asks_elsewhere" not in kinds(found), "kubelets are moved after the cache is there"
+    assert f"no pod of this node asks the cache yet; the pod asks {LOCAL}" in found["steps"][0]["evidence"]
+    found = look(**elsewhere, pod_source=POD)
     assert "1 pod_asks_elsewhere" in kinds(found)
+
+
+def test_without_dnspython_the_step_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dns.exception", None)
+    world.build("nft")
+    serving(world)
+    found = look(test_query=True)
+    assert {f"{one['step']} {one['kind']}" for one in found["findings"]} == {"5 not_asked"}
+    [finding] = found["findings"]
+    assert "pip install 'dnspython>=" in finding["cause"]
+    assert not found["hit"]["proved"]
+    assert "dnspython" in found["hit"]["reason"]
 
 
 def test_a_node_without_pods_looks_at_its_own_way(world: World) -> None:

@@ -12,11 +12,12 @@ import typing as t
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
-from ansible_collections.kubenode.network.plugins.module_utils._kubelet import options, sources, target
+from ansible_collections.kubenode.network.plugins.module_utils._kubelet import health, options, sources, target
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.errors import KEYS, KubeletError
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.run import execute
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.sources import find_node
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.units import find_unit
+from ansible_collections.kubenode.network.plugins.module_utils._nodecache import clean
 from ansible_collections.kubenode.network.plugins.module_utils._state.files import write_file
 from ansible_collections.kubenode.network.tests.unit.test_kubelet_config import HEAD, KUBEADM
 
@@ -190,6 +191,41 @@ def test_a_drop_in_that_comes_after_ours_is_named(laid: t.Callable[..., str]) ->
         target.present(find_node(root), {"cluster_dns": CACHE}, root)
 
 
+@pytest.mark.parametrize(
+    ("more", "flags", "address"),
+    [
+        ("", "", ("127.0.0.1", 10248)),
+        ("healthzPort: 10249\nhealthzBindAddress: 0.0.0.0\n", "", ("127.0.0.1", 10249)),
+        ("healthzBindAddress: '::'\n", "--healthz-port=0", ("::1", 0)),
+        ("healthzPort: 10249\n", "--healthz_port 10250 --healthz-bind-address=10.0.0.5", ("10.0.0.5", 10250)),
+    ],
+)
+def test_healthz_is_asked_for_where_kubelet_serves_it(
+    laid: t.Callable[..., str], more: str, flags: str, address: tuple[str, int]
+) -> None:
+    root = laid(KUBEADM_NODE, {CONFIG: HEAD + more, "/etc/default/kubelet": f"KUBELET_EXTRA_ARGS={flags}\n"})
+    node = find_node(root)
+    assert health.healthz_address(node) == address
+    if not address[1]:
+        assert health.healthz(node) == (True, "healthz is switched off")
+
+
+def test_the_cache_knows_by_the_same_rules_whether_a_kubelet_hands_it_out(laid: t.Callable[..., str]) -> None:
+    root = laid(
+        KUBEADM_NODE,
+        {"/etc/default/kubelet": "KUBELET_EXTRA_ARGS=--config-dir=/etc/k.d\n",
+         "/etc/k.d/99-kubenode-network.conf": HEAD + "clusterDNS:\n- 169.254.20.10\n"},
+    )  # fmt: skip
+    assert clean.users([], {*CACHE, "10.96.0.10"}, root) == [
+        "the kubelet gives 169.254.20.10 to new pods (/etc/k.d/99-kubenode-network.conf line 3)"
+    ]
+    assert clean.users([], {"10.96.0.10"}, root) == []
+    # A kubelet that a program around it starts cannot be followed, so its usual file counts.
+    laid({"/etc/systemd/system/kubelet.service.d/99.conf": "[Service]\nExecStart=\nExecStart=/x/wrap\n"})
+    assert sources.handed_out(root)[0] is None
+    assert clean.users([], {"10.96.0.10"}, root) == [f"the kubelet gives 10.96.0.10 to new pods ({CONFIG})"]
+
+
 def test_k3s_with_drop_ins_gets_one(laid: t.Callable[..., str]) -> None:
     root = laid(K3S_NEW)
     node = find_node(root)
@@ -252,7 +288,6 @@ def test_a_node_that_cannot_be_set_is_refused_with_the_way_out(
     laid: t.Callable[..., str], files: dict[str, str], words: str
 ) -> None:
     root = laid(files)
-    assert sources.handed_out(root)[0] == ()
     with pytest.raises(KubeletError, match=words):
         target.present(find_node(root), {"cluster_dns": CACHE}, root)
 

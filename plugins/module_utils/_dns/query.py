@@ -100,7 +100,7 @@ def ask(name: str, sock: socket.socket, kind: str = "A", seconds: float = SECOND
                 sock.settimeout(max(0.01, started + seconds - time.monotonic()))
                 answer = dns.message.from_wire(sock.recv(65535))
     except (OSError, dns.exception.DNSException) as error:
-        raise DnsError(f"{name}: {server} gives no answer: {error or type(error).__name__}") from error
+        raise NoAnswer(f"{name}: {server} gives no answer: {error or type(error).__name__}") from error
     records = answer.answer or [one for one in answer.authority if one.rdtype == dns.rdatatype.SOA]
     wanted = dns.rdatatype.from_text(kind)
     return Reply(

@@ -58,7 +58,7 @@ def validate_in_pod(
     Raises Refused with CoreDNS's own words, and KubeError with the way out where no such pod can run here.
     """
     live = _live(client, where)
-    _check_network(where, live, wanted)
+    _check_network(client, where, live, wanted)
     token = secrets.token_hex(4)
     name = name_of(where.config_map)
     renamed = {held: f"{name}-{token}-{number}" for number, held in enumerate(sorted(wanted))}
@@ -99,11 +99,16 @@ def _live(client: Client, where: Where) -> Running:
     return max(running, key=lambda one: one.pod.ready)
 
 
-def _check_network(where: Where, live: Running, wanted: t.Mapping[str, Object]) -> None:
+def _check_network(client: Client, where: Where, live: Running, wanted: t.Mapping[str, Object]) -> None:
     """A server in the node's network would clash with the live one, and elsewhere it lacks the node's addresses."""
     if not live.thing["spec"].get("hostNetwork"):
         return
-    for held in wanted.values():
+    held_by = dict(wanted)
+    if where.config_map not in held_by:
+        # A text that is imported: the Corefile that imports it is what binds.
+        path = f"/api/v1/namespaces/{segment(where.namespace)}/configmaps/{segment(where.config_map)}"
+        held_by[where.config_map] = client.find(path) or {}
+    for held in held_by.values():
         for text in (held.get("data") or {}).values():
             try:
                 bound = any(block.plugins("bind") for block in parse(text).blocks)

@@ -150,13 +150,13 @@ def _node(kind: str, unit: str, flags: dict[str, Setting], kubeconfig: str, root
     return Node(kind, unit, main, folder, flags, layers, kubeconfig or "/etc/kubernetes/kubelet.conf", more)
 
 
-def handed_out(root: str = "/") -> tuple[tuple[str, ...], str]:
-    """The DNS servers that pods of this node get, and the place that says so; none, and why, where it is not known."""
+def handed_out(root: str = "/") -> tuple[tuple[str, ...] | None, str]:
+    """The DNS servers that pods of this node get, and the place that says so; None, and why, where it is not known."""
     try:
         found = find_node(root).effective("cluster_dns")
     except (KubeletError, StateError) as error:
-        return (), error.message
-    return (found.value, str(found.place)) if isinstance(found.value, tuple) else ((), str(found.place))
+        return None, error.message
+    return (found.value if isinstance(found.value, tuple) else ()), str(found.place)
 
 
 def dropins(folder: str, root: str = "/") -> list[str]:

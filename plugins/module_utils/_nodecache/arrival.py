@@ -22,8 +22,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._nodecache.steps 
 _BAD = ("SERVFAIL", "REFUSED", "NOTIMP", "FORMERR")
 
 
-def answer(node: Node, asked: t.Sequence[Asked], not_asked: str) -> Step:
-    """Step 5. ``not_asked`` is why no query was sent, empty where they were."""
+def answer(node: Node, asked: t.Sequence[Asked], not_asked: tuple[str, str] | None) -> Step:
+    """Step 5. ``not_asked`` is why no query was sent, and the way out; None where they were."""
     step = Step(5, "answer")
     unreadable(step, node)
     _interface(step, node)
@@ -32,7 +32,7 @@ def answer(node: Node, asked: t.Sequence[Asked], not_asked: str) -> Step:
     for one in asked:
         _answered(step, one)
     if not_asked:
-        step.fail("not_asked", not_asked.partition("; ")[0], not_asked.partition("; ")[2] or "set test_query: true")
+        step.fail("not_asked", *not_asked)
     return step
 
 

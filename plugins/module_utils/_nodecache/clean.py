@@ -3,14 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a killed node-cache leaves: its interface and its rules, found and taken away, and nothing else.
 
-Node-cache makes twelve rules for an address of its own (cmd/node-cache/app/cache_app.go) and marks each by a comment.
-A rule is taken for one of these by its shape and its comment together.
+Node-cache makes twelve rules for an address of its own (cmd/node-cache/app/cache_app.go), newer releases with a comment
+in each.
 """
 
 from __future__ import annotations
 
+import os
 import typing as t
 
+from ansible_collections.kubenode.network.plugins.module_utils._cache_service import units
+from ansible_collections.kubenode.network.plugins.module_utils._kubelet.sources import handed_out
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.addresses import read_addresses
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.links import (
     encode_link_delete,
@@ -30,7 +33,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._nodecache.model 
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.node import canonical, is_link_local
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.pods import Pod, pods
 from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import kubelet_cluster_dns
-from ansible_collections.kubenode.network.plugins.module_utils._state.files import read_file
+from ansible_collections.kubenode.network.plugins.module_utils._state.files import below, read_file
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.resolver_target import KUBELET_CONFIGS
 
@@ -66,6 +69,16 @@ class Leftover(t.NamedTuple):
         return f"{self.chain.origin} {self.chain.table}: {self.rule.text}"
 
 
+class Made(t.NamedTuple):
+    """The shape of a rule of a node-cache."""
+
+    shape: Shape
+    protocol: str
+    address: int
+    dns: bool
+    """Not of the health check."""
+
+
 class Found(t.NamedTuple):
     """What is there of a node-cache, and who stands in the way of its removal."""
 
@@ -85,51 +98,70 @@ class Found(t.NamedTuple):
         return lines
 
 
-def is_ours(chain: Chain, rule: Rule) -> bool:
-    """Whether a rule is one of the twelve, by its shape and its comment."""
-    if COMMENT not in rule.text or rule.not_understood or rule.mark is not None or not chain.hook:
-        return False
+def _made(chain: Chain, rule: Rule) -> Made | None:
+    """What a rule would be of a node-cache's, by its shape alone; None where no node-cache makes such a rule."""
+    if rule.not_understood or rule.mark is not None or not chain.hook or (rule.notrack and rule.verdict is not None):
+        return None
     does = "notrack" if rule.notrack else rule.verdict.kind if rule.verdict else ""
-    if rule.notrack and rule.verdict is not None:
-        return False
     values: dict[str, t.Any] = {}
     for condition in rule.conditions:
         if condition.fields == ("family",):
             continue
-        if condition.negate or condition.mask is not None or len(condition.fields) != 1:
-            return False
-        if len(condition.elements) != 1:
-            return False
+        if condition.negate or condition.mask is not None or len(condition.fields) != 1 or len(condition.elements) != 1:
+            return None
         field, value = condition.fields[0], condition.elements[0][0]
         if values.setdefault(field, value) != value:
-            return False
+            return None
     protocol = values.pop("protocol", None)
     if len(values) != 2 or protocol not in ("udp", "tcp"):
-        return False
+        return None
     if not all(isinstance(value, tuple) and value[0] == value[1] for value in values.values()):
-        return False
+        return None
     end, port = sorted(values, key=lambda name: name.endswith("_port"))
     shape = (chain.hook, does, end, port)
-    return (shape in _DNS_SHAPES and values[port][0] == PORT) or (shape in _HEALTH_SHAPES and protocol == "tcp")
+    dns = shape in _DNS_SHAPES and values[port][0] == PORT
+    if not dns and not (shape in _HEALTH_SHAPES and protocol == "tcp"):
+        return None
+    return Made(shape, protocol, values[end][0], dns)
 
 
 def leftovers(ruleset: Ruleset) -> list[Leftover]:
-    """All rules of a node-cache, running or not."""
+    """All rules of a node-cache, running or not: by shape and comment, or by a whole set that has no comments.
+
+    Releases up to 1.22 wrote none (kubernetes/dns#568). Single rules without one may be anybody's.
+    """
     found = []
+    bare: dict[tuple[str, str, int], list[tuple[Leftover, Made]]] = {}
     for chain in ruleset.chains.values():
         if chain.hook not in ("prerouting", "input", "output") or chain.kind == "nat":
             continue
-        for index, raw in enumerate(chain.raw):
-            # Of thousands of rules few have the comment.
-            if COMMENT in (raw if isinstance(raw, str) else str(raw.get("comment", ""))):
-                rule = chain.rule(index)
-                if is_ours(chain, rule):
-                    found.append(Leftover(chain, index, rule))
+        for position, raw in enumerate(chain.raw):
+            comment = raw if isinstance(raw, str) else str(raw.get("comment", ""))
+            ours = COMMENT in comment
+            # Of thousands of rules few name the port of the one or the comment of the other.
+            if not ours and ("--comment" in comment or not isinstance(raw, str) or "port" not in raw):
+                continue
+            rule = chain.rule(position)
+            made = _made(chain, rule)
+            if made is None:
+                continue
+            one = Leftover(chain, position, rule)
+            if ours:
+                found.append(one)
+            else:
+                bare.setdefault((chain.origin, chain.family, made.address), []).append((one, made))
+    for held in bare.values():
+        whole = {(made.shape, made.protocol) for _one, made in held if made.dns}
+        if len(whole) == len(_DNS_SHAPES) * len(("udp", "tcp")):
+            found += [one for one, _made_of in held]
     return found
 
 
-def find(sock: RtnlSocket, ruleset: Ruleset, interface: str, more: t.Collection[str] = ()) -> Found:
-    """What there is. ``more`` are addresses of the cache besides those on the interface."""
+def find(sock: RtnlSocket, ruleset: Ruleset, interface: str, more: t.Collection[str] = (), root: str = "/") -> Found:
+    """What there is. ``more`` are addresses of the cache besides those on the interface.
+
+    The interface of the cache without pods (``_cache_service``), which removes its own, is none of a node-cache's.
+    """
     links = {link.name: link for link in read_links(sock)}
     names = link_names(links.values())
     link = links.get(interface)
@@ -141,6 +173,8 @@ def find(sock: RtnlSocket, ruleset: Ruleset, interface: str, more: t.Collection[
     for one in processes.listeners({PORT}):
         if one.address in addresses:
             running.append(f"{one.command or 'a process'} (pid {one.pid}) listens on {one.address} {one.protocol}")
+    if os.path.exists(below(units.SCRIPT, root)):
+        link, own = None, []
     return Found(
         link,
         tuple(f"{one.address}/{one.prefix_length}" for one in own),
@@ -152,10 +186,15 @@ def find(sock: RtnlSocket, ruleset: Ruleset, interface: str, more: t.Collection[
 def users(found: t.Iterable[Pod], local: t.Collection[str], root: str = "/") -> list[str]:
     """Who still asks one of the cache's own addresses: pods, and kubelets that give it to new ones."""
     told = [
-        f"{pod.name or pod.command} (pid {pod.pid}) asks {', '.join(s for s in pod.name_servers if s in local)}"
+        f"{pod.told} asks {', '.join(server for server in pod.name_servers if server in local)}"
         for pod in found
         if pod.asks(local)
     ]
+    given, place = handed_out(root)
+    if given is not None:
+        servers = [one for one in given if one in local]
+        return [*told, f"the kubelet gives {', '.join(servers)} to new pods ({place})"] if servers else told
+    # Not one that can be followed from its service: a file that it may read says enough to be careful.
     for path in KUBELET_CONFIGS:
         try:
             text = read_file(path, root).text or ""
@@ -178,7 +217,7 @@ def clean(params: t.Mapping[str, t.Any], check_mode: bool, root: str = "/") -> d
         )
     ruleset = firewall.read()
     with RtnlSocket() as sock:
-        found = find(sock, ruleset, interface, local | cluster)
+        found = find(sock, ruleset, interface, local | cluster, root)
         if ruleset.unreadable:
             raise NodeCacheError(
                 f"rules of a node-cache may be left that cannot be seen: {'; '.join(ruleset.unreadable)}"
@@ -210,7 +249,7 @@ def clean(params: t.Mapping[str, t.Any], check_mode: bool, root: str = "/") -> d
                     raise NodeCacheError(
                         f"the rules are gone, and the interface {interface} could not be removed: {error}"
                     ) from error
-            left = find(sock, firewall.read(), interface).lines
+            left = find(sock, firewall.read(), interface, (), root).lines
             if left:
                 raise NodeCacheError(
                     f"these are still there after their removal, somebody makes them anew: {'; '.join(left)}"

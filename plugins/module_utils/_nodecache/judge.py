@@ -68,47 +68,51 @@ class _Walk:
         """Every verdict that may be reached; the first is what happens where all matches are certain."""
         self.unsure: tuple[str, Chain] | None = None
         """The first rule that may match or not."""
+        self.sure = True
+        """Whether the packet surely comes to the rule that is looked at."""
 
-    def follow(self, chain: Chain, path: tuple[str, ...], certain: bool) -> bool:
-        """Whether the packet may come out at the chain's end."""
+    def follow(self, chain: Chain, path: tuple[str, ...]) -> bool:
+        """Whether the packet may come out at the chain's end, or return."""
+        leaves = False
         for index in range(len(chain.raw)):
             rule = chain.rule(index)
             matches = _matches(rule, self.packet)
             if matches is False:
                 continue
-            if matches is None and self.unsure is None:
-                self.unsure = (rule.text, chain)
-            sure = certain and matches is True
-            here = (*path, rule.text)
-            self._effects(rule, chain, sure)
-            verdict = rule.verdict
+            if matches is None:
+                self.unsure = self.unsure or (rule.text, chain)
+            self._effects(rule, chain, self.sure and matches is True)
+            verdict, known = rule.verdict, True
             if verdict is not None and verdict.kind == "lookup":
                 verdict, known = _look_up(verdict, self.packet)
-                if not known:
-                    self.unsure = self.unsure or (rule.text, chain)
-                    self.ends.append(self._end("unknown", here, chain, index))
-                    continue
+            if not known:
+                self.unsure = self.unsure or (rule.text, chain)
+                verdict = Verdict("unknown")
+                matches = None
             if verdict is None:
                 continue
-            if self._ends(verdict, chain, here, index, sure) and matches is True:
-                return verdict.kind == "return"
-            if verdict.kind == "goto" and matches is True:
-                return True
+            if matches is None:
+                # The packet may be elsewhere by now: what comes may not happen to it.
+                self.sure = False
+            out, on = self._ends(verdict, chain, (*path, rule.text), index)
+            leaves = leaves or out
+            if matches is True and not on:
+                return leaves
         return True
 
-    def _ends(self, verdict: Verdict, chain: Chain, here: tuple[str, ...], index: int, sure: bool) -> bool:
-        """Whether the packet does not go on behind this rule, as far as it matched."""
+    def _ends(self, verdict: Verdict, chain: Chain, here: tuple[str, ...], index: int) -> tuple[bool, bool]:
+        """What a rule that matches does: whether the packet may leave the chain by it, and whether it may go on."""
         if verdict.kind == "return":
-            return True
+            return True, False
         if verdict.kind in ("jump", "goto"):
             target = self.ruleset.sibling(chain, verdict.target)
             if target is None or len(here) > _DEPTH:
                 self.ends.append(self._end("unknown", here, chain, index))
-                return False
-            through = self.follow(target, here, sure)
-            return not through
+                return False, True
+            through = self.follow(target, here)
+            return (through, False) if verdict.kind == "goto" else (False, through)
         self.ends.append(self._end(verdict.kind, here, chain, index, verdict.target))
-        return True
+        return False, False
 
     @staticmethod
     def _end(kind: str, rules: tuple[str, ...], chain: Chain, index: int, target: str = "") -> _End:
@@ -135,7 +139,7 @@ def judge(ruleset: Ruleset, hook: str, packet: Packet, tracked: bool = False, br
         if chain.kind == "nat" and packet.state == UNTRACKED:
             continue
         walk = _Walk(ruleset, packet, tracked)
-        if walk.follow(chain, (), True):
+        if walk.follow(chain, ()):
             walk.ends.append(_End(chain.policy, (), chain, None))
         if walk.notrack and chain.priority < CONNTRACK_PRIORITY:
             notrack = notrack or walk.notrack

@@ -28,7 +28,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._nodecache.node i
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.pods import within
 
 _PORTS = ("health_port", "metrics_port", "setup_metrics_port")
-_SWITCHED_OFF = "no query was sent; set test_query: true"
+_SWITCHED_OFF = ("no query was sent", "set test_query: true")
 
 
 def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
@@ -64,9 +64,10 @@ def info(params: t.Mapping[str, t.Any], root: str = "/") -> dict[str, t.Any]:
     node = nodes.read(wanted(params), [params[name] for name in _PORTS])
     seconds = float(params["timeout"])
     asked: list[asking.Asked] = []
-    not_asked = _SWITCHED_OFF
+    not_asked: tuple[str, str] | None = _SWITCHED_OFF
     if params["test_query"]:
-        not_asked = query.missing()
+        missing = query.missing()
+        not_asked = (missing, "install it for the Python that runs this module") if missing else None
         name = params["test_name"] or f"kubernetes.default.svc.{params['cluster_domain']}"
         if not not_asked:
             asked = [
@@ -97,7 +98,7 @@ def info(params: t.Mapping[str, t.Any], root: str = "/") -> dict[str, t.Any]:
         first = next(one.address for one in asked if one.reply)
         found["hit"] = asking.prove_hit(first, params["cluster_domain"], _pid(node, first), seconds, page)
     elif params["test_query"]:
-        found["hit"] = {"proved": False, "reason": not_asked or "no query was answered"}
+        found["hit"] = {"proved": False, "reason": not_asked[0] if not_asked else "no query was answered"}
     _pods_and_leftovers(found, node, root)
     return found
 
@@ -106,7 +107,7 @@ def _pods_and_leftovers(found: dict[str, t.Any], node: Node, root: str) -> None:
     local = {address for address, use in node.uses.items() if use == "local"}
     found["pods"] = [{**pod._asdict(), "asks_cache": pod.asks(local)} for pod in node.pods]
     with RtnlSocket() as sock:
-        left = clean.find(sock, node.ruleset, node.wanted.interface, node.uses)
+        left = clean.find(sock, node.ruleset, node.wanted.interface, node.uses, root)
     found["leftovers"] = [] if left.running else left.lines
     found["node_evidence"] = {
         "node": os.uname().nodename.lower(),
@@ -121,7 +122,7 @@ def _pods_and_leftovers(found: dict[str, t.Any], node: Node, root: str) -> None:
             for one in found["listeners"]
             if not one["cache"]
         ],
-        "old_resolver_pods": clean.users(node.pods, local, root),
+        "old_resolver_pods": sorted({pod.told for pod in node.pods if pod.asks(local)}),
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.kubenode.network.plugins.module_utils._netlink import constants
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.lookup import RouteAnswer
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.asking import PROTOCOLS, Asked
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.judge import Judged, judge
@@ -83,16 +84,19 @@ def enter(node: Node, pod_routes: t.Mapping[str, str]) -> Step:
             address=address,
         )
     servers = {server for origin in node.origins.values() for server in origin.name_servers}
-    if servers and not servers & set(node.uses):
+    asks = f"the pod asks {', '.join(sorted(servers))}"
+    if servers and not servers & set(node.uses) and node.wanted.pod_source:
         step.fail(
             "pod_asks_elsewhere",
-            f"the pod asks {', '.join(sorted(servers))}, and none of these is an address of the cache "
-            f"({', '.join(node.uses)})",
+            f"{asks}, and none of these is an address of the cache ({', '.join(node.uses)})",
             "in interception local_ip: set the kubelet's clusterDNS and recreate the pod; in cluster_ip: give "
             "cluster_ips",
         )
+    elif servers and not servers & set(node.uses):
+        # Kubelets move to a local address after the cache is there, and some pods ask others for good.
+        step.evidence.append(f"no pod of this node asks the cache yet; {asks}")
     elif servers:
-        step.evidence.append(f"the pod's resolv.conf names {', '.join(sorted(servers))}")
+        step.evidence.append(asks)
     for address, protocol in packets(node):
         iif = node.origin(address).interface
         packet = node.query(address, protocol)
@@ -238,6 +242,14 @@ def route(node: Node) -> Step:
                 f"'ip route get {origin.source}' and at the sysctl net.ipv4.conf.{origin.interface}.rp_filter"
             )
             step.fail("route_refused", cause, fix, address=address)
+        elif _tentative(node, address):
+            step.fail(
+                "address_tentative",
+                f"{address} is on {node.wanted.interface}, and was never checked for duplicates, as that is down: IPv6 "
+                "has no route to it until then",
+                f"ip link set {node.wanted.interface} up",
+                address=address,
+            )
         elif address in [one.address for one in node.addresses]:
             table = f"table {answer.table} says {answer.type}" if answer.table else answer.error or answer.type
             cause = f"{address} is on an interface, but {way} {table}"
@@ -251,6 +263,10 @@ def route(node: Node) -> Step:
             cause = f"{address} is on no interface of this node, so {way} the route is {answer.type}{to}"
             step.fail("address_missing", cause, RESTART, address=address)
     return step
+
+
+def _tentative(node: Node, address: str) -> bool:
+    return any(one.address == address and one.flags & constants.IFA_F_TENTATIVE for one in node.addresses)
 
 
 def unreadable(step: Step, node: Node) -> None:

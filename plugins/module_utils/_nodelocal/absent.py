@@ -62,8 +62,8 @@ def _check_pods(client: Client, options: Options, held: Object, going: t.Collect
     if options.nodes is None and set(named) & set(addresses):
         raise KubeError(
             f"ConfigMap kube-system/kubelet-config has clusterDNS: {', '.join(named)}, so that a node that joins would "
-            "give its pods an address that nobody answers on; put the ClusterIP back there first, then on each node "
-            "(module kubelet_dns), then recreate the pods"
+            "give its pods an address that nobody answers on; put the ClusterIP back there first "
+            "(module kubelet_config_map), then on each node (module kubelet_dns), then recreate the pods"
         )
     told = {one.node: one.old_pods for one in options.evidence}
     unknown = sorted(node for node in going if told.get(node) is None)
