@@ -146,7 +146,6 @@ EXAMPLES = r"""
     coredns_version: 1.11.3
     on_owner: fail
     validate: pod
-    touch_pods: true
     wait_timeout: 300
     touch_pods: true
 

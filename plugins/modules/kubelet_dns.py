@@ -94,14 +94,10 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Pods ask the node-local cache, node by node
-  hosts: workers
-  serial: 1
-  tasks:
-    - name: The kubelet hands out the cache's address
-      kubenode.network.kubelet_dns:
-        cluster_dns:
-          - 169.254.20.10
+- name: Pods ask the node-local cache (in a play with serial, node by node)
+  kubenode.network.kubelet_dns:
+    cluster_dns:
+      - 169.254.20.10
 
 - name: CoreDNS gets the real servers of a node with systemd-resolved
   kubenode.network.kubelet_dns:

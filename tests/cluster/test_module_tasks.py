@@ -36,7 +36,7 @@ PLAY = """
       ignore_errors: true
     - kubenode.network.coredns_extra_config: {flavor: coredns-custom, key: site.override, wait: false, plugins: [log]}
       register: extra
-    - kubenode.network.coredns_extra_config: {flavor: coredns-custom, key: site.override, state: absent, validate: pod}
+    - kubenode.network.coredns_extra_config: {flavor: coredns-custom, key: site.override, state: absent}
       register: gone
     - kubenode.network.coredns_extra_config: {flavor: coredns-custom}
       register: keyless

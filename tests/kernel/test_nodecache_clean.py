@@ -12,9 +12,12 @@ import subprocess
 import typing as t
 
 import pytest
+from ansible_collections.kubenode.network.plugins.module_utils._cache_service import units
+from ansible_collections.kubenode.network.plugins.module_utils._cache_service.options import Options
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.clean import clean
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.model import NodeCacheError
-from ansible_collections.kubenode.network.plugins.module_utils._nodecache.module import NODE_OPTIONS
+from ansible_collections.kubenode.network.plugins.module_utils._nodecache.module import NODE_INFO_OPTIONS, NODE_OPTIONS
+from ansible_collections.kubenode.network.plugins.module_utils._nodecache.report import info
 from ansible_collections.kubenode.network.tests.kernel import nodecache_world as made
 from ansible_collections.kubenode.network.tests.kernel.nodecache_world import CLUSTER, INTERFACE, LOCAL, World
 
@@ -86,6 +89,29 @@ def test_a_whole_set_without_comments_is_that_of_an_older_release(world: World) 
     removed = cleaned(world)["removed"]
     assert len(removed) == 12
     assert sorted(saved("nft")) == sorted(before)
+
+
+@pytest.mark.parametrize("backend", ["nft", "iptables"])
+def test_a_cache_without_pods_passes_by_its_own_rules_and_keeps_them(world: World, backend: str) -> None:
+    world.build("nft", cache=False)
+    world.netns.ip("link", "del", INTERFACE)
+    wanted = Options("/x", (LOCAL,), (made.COREDNS_POD,), interface_type="ifb")
+    text = units.script(wanted, backend)
+    (world.folder / units.SCRIPT[1:]).parent.mkdir(parents=True)
+    (world.folder / units.SCRIPT[1:]).write_text(text)
+    for words in (["link", "up"], ["rules", "up"]):
+        made.run("bash", "-s", *words, text=text)
+    server = world.serve(LOCAL)
+    options = {name: option.get("default") for name, option in NODE_INFO_OPTIONS.items()}
+    options |= {"test_query": False, "timeout": 0.3}
+    found = info(options, str(world.folder))
+    assert {one["kind"] for one in found["findings"]} == {"not_asked"}
+    assert [step["status"] for step in found["steps"]] == ["passed"] * 4 + ["unknown"]
+    world.end(server)
+    assert not cleaned(world)["changed"]
+    assert INTERFACE in world.netns.indexes
+    made.run("bash", "-s", "rules", "down", text=text)
+    assert "notrack_missing" in {one["kind"] for one in info(options, str(world.folder))["findings"]}
 
 
 def test_rules_of_nftables_go_by_their_handles(world: World) -> None:

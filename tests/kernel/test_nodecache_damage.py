@@ -357,8 +357,12 @@ def test_a_pod_that_asks_another_server_is_told(world: World) -> None:
     assert "1 pod_asks_elsewhere" not in kinds(found)
     [pod] = [one for one in found["pods"] if POD in one["addresses"]]
     assert pod["asks_cache"]
-    assert found["node_evidence"]["old_resolver_pods"] == [f"sleep (pid {world.pod.pid}) asks {LOCAL}"]
-    found = look(interception="local_ip", local_ips=["169.254.20.11"], cluster_ips=None)
+    assert found["node_evidence"]["old_resolver_pods"] == [f"sleep (pid {world.pod.pid})"]
+    elsewhere = {"interception": "local_ip", "local_ips": ["169.254.20.11"], "cluster_ips": None}
+    found = look(**elsewhere)
+    assert "1 pod_asks_elsewhere" not in kinds(found), "kubelets are moved after the cache is there"
+    assert f"no pod of this node asks the cache yet; the pod asks {LOCAL}" in found["steps"][0]["evidence"]
+    found = look(**elsewhere, pod_source=POD)
     assert "1 pod_asks_elsewhere" in kinds(found)
 
 

@@ -41,17 +41,18 @@ def _one(request: Request, wanted: Name, server: str, transport: str) -> Result:
     names = questions(wanted.name, request.rules)
     # The query that each outcome came from: the end of a search may be that of an earlier one.
     by_outcome: dict[Outcome, Result] = {}
-    question = next(names)
-    while True:
+    question: str | None = next(names)
+    end: Outcome = ""
+    while question is not None:
         tried = _ask(request, question, wanted.kind, server, transport)
         asked += tried
         outcome = _outcome(tried[-1])
         by_outcome.setdefault(outcome, tried[-1])
         try:
             question = names.send(outcome)
-        except StopIteration as end:
-            last = by_outcome[end.value]
-            break
+        except StopIteration as stop:
+            question, end = None, stop.value
+    last = by_outcome[end]
     problem = _problem(wanted.expect, last)
     return {
         "name": wanted.name, "type": wanted.kind, "server": server, "transport": transport,

@@ -9,8 +9,10 @@ in each.
 
 from __future__ import annotations
 
+import os
 import typing as t
 
+from ansible_collections.kubenode.network.plugins.module_utils._cache_service import units
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.sources import handed_out
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.addresses import read_addresses
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.links import (
@@ -31,7 +33,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._nodecache.model 
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.node import canonical, is_link_local
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.pods import Pod, pods
 from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import kubelet_cluster_dns
-from ansible_collections.kubenode.network.plugins.module_utils._state.files import read_file
+from ansible_collections.kubenode.network.plugins.module_utils._state.files import below, read_file
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.resolver_target import KUBELET_CONFIGS
 
@@ -155,8 +157,11 @@ def leftovers(ruleset: Ruleset) -> list[Leftover]:
     return found
 
 
-def find(sock: RtnlSocket, ruleset: Ruleset, interface: str, more: t.Collection[str] = ()) -> Found:
-    """What there is. ``more`` are addresses of the cache besides those on the interface."""
+def find(sock: RtnlSocket, ruleset: Ruleset, interface: str, more: t.Collection[str] = (), root: str = "/") -> Found:
+    """What there is. ``more`` are addresses of the cache besides those on the interface.
+
+    The interface of the cache without pods (``_cache_service``), which removes its own, is none of a node-cache's.
+    """
     links = {link.name: link for link in read_links(sock)}
     names = link_names(links.values())
     link = links.get(interface)
@@ -168,6 +173,8 @@ def find(sock: RtnlSocket, ruleset: Ruleset, interface: str, more: t.Collection[
     for one in processes.listeners({PORT}):
         if one.address in addresses:
             running.append(f"{one.command or 'a process'} (pid {one.pid}) listens on {one.address} {one.protocol}")
+    if os.path.exists(below(units.SCRIPT, root)):
+        link, own = None, []
     return Found(
         link,
         tuple(f"{one.address}/{one.prefix_length}" for one in own),
@@ -179,7 +186,7 @@ def find(sock: RtnlSocket, ruleset: Ruleset, interface: str, more: t.Collection[
 def users(found: t.Iterable[Pod], local: t.Collection[str], root: str = "/") -> list[str]:
     """Who still asks one of the cache's own addresses: pods, and kubelets that give it to new ones."""
     told = [
-        f"{pod.name or pod.command} (pid {pod.pid}) asks {', '.join(s for s in pod.name_servers if s in local)}"
+        f"{pod.told} asks {', '.join(server for server in pod.name_servers if server in local)}"
         for pod in found
         if pod.asks(local)
     ]
@@ -210,7 +217,7 @@ def clean(params: t.Mapping[str, t.Any], check_mode: bool, root: str = "/") -> d
         )
     ruleset = firewall.read()
     with RtnlSocket() as sock:
-        found = find(sock, ruleset, interface, local | cluster)
+        found = find(sock, ruleset, interface, local | cluster, root)
         if ruleset.unreadable:
             raise NodeCacheError(
                 f"rules of a node-cache may be left that cannot be seen: {'; '.join(ruleset.unreadable)}"
@@ -242,7 +249,7 @@ def clean(params: t.Mapping[str, t.Any], check_mode: bool, root: str = "/") -> d
                     raise NodeCacheError(
                         f"the rules are gone, and the interface {interface} could not be removed: {error}"
                     ) from error
-            left = find(sock, firewall.read(), interface).lines
+            left = find(sock, firewall.read(), interface, (), root).lines
             if left:
                 raise NodeCacheError(
                     f"these are still there after their removal, somebody makes them anew: {'; '.join(left)}"

@@ -288,7 +288,7 @@ def _entries(data: t.Any, raw: Json, sets: Sets) -> list[tuple[t.Any, Json]]:
         data = sets[raw["family"], raw["table"], data[1:]]
     elif isinstance(data, dict):
         data = data["set"]
-    return [(element, verdict) for element, verdict in data]
+    return list(data)
 
 
 def _verdict(kind: str, value: t.Any) -> Verdict:

@@ -141,7 +141,7 @@ def read(wanted: Wanted, ports: t.Collection[int]) -> Node:
         held = [one.address for one in addresses if one.interface == wanted.interface and one.scope != 253]
         uses, interception = _uses(wanted, held)
         families = sorted({6 if ":" in address else 4 for address in uses})
-        origins = {family: _origin(sock, names, wanted, found, family, addresses) for family in families}
+        origins = {family: _origin(sock, names, wanted, found, family, addresses, uses) for family in families}
         routes: dict[tuple[str, bool], RouteAnswer | str] = {}
         for address in uses:
             origin = origins[6 if ":" in address else 4]
@@ -201,6 +201,7 @@ def _origin(
     found: t.Sequence[Pod],
     family: int,
     addresses: t.Sequence[Address],
+    uses: t.Collection[str],
 ) -> Origin:
     told = wanted.pod_source
     if told and (6 if ":" in told else 4) == family:
@@ -220,7 +221,8 @@ def _origin(
         servers = pod.name_servers if pod else ()
         return Origin(told, interface, pod.pid if pod else 0, "pod_source, as told", servers)
     unreachable = ""
-    for pod in found:
+    # One that asks the cache shows the most; a sandbox may have no name servers at all.
+    for pod in sorted(found, key=lambda pod: (not pod.asks(uses), not pod.name_servers)):
         for address in pod.addresses:
             if (6 if ":" in address else 4) != family:
                 continue

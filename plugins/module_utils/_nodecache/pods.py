@@ -40,6 +40,11 @@ class Pod(t.NamedTuple):
     name: str = ""
     """``namespace/name`` in the cluster, where the kubelet's folders tell."""
 
+    @property
+    def told(self) -> str:
+        """For people."""
+        return self.name or f"{self.command} (pid {self.pid})"
+
     def asks(self, addresses: t.Collection[str]) -> bool:
         return any(server in addresses for server in self.name_servers)
 

@@ -107,7 +107,7 @@ def _pods_and_leftovers(found: dict[str, t.Any], node: Node, root: str) -> None:
     local = {address for address, use in node.uses.items() if use == "local"}
     found["pods"] = [{**pod._asdict(), "asks_cache": pod.asks(local)} for pod in node.pods]
     with RtnlSocket() as sock:
-        left = clean.find(sock, node.ruleset, node.wanted.interface, node.uses)
+        left = clean.find(sock, node.ruleset, node.wanted.interface, node.uses, root)
     found["leftovers"] = [] if left.running else left.lines
     found["node_evidence"] = {
         "node": os.uname().nodename.lower(),
@@ -122,7 +122,7 @@ def _pods_and_leftovers(found: dict[str, t.Any], node: Node, root: str) -> None:
             for one in found["listeners"]
             if not one["cache"]
         ],
-        "old_resolver_pods": clean.users(node.pods, local, root),
+        "old_resolver_pods": sorted({pod.told for pod in node.pods if pod.asks(local)}),
     }
 
 

@@ -84,16 +84,19 @@ def enter(node: Node, pod_routes: t.Mapping[str, str]) -> Step:
             address=address,
         )
     servers = {server for origin in node.origins.values() for server in origin.name_servers}
-    if servers and not servers & set(node.uses):
+    asks = f"the pod asks {', '.join(sorted(servers))}"
+    if servers and not servers & set(node.uses) and node.wanted.pod_source:
         step.fail(
             "pod_asks_elsewhere",
-            f"the pod asks {', '.join(sorted(servers))}, and none of these is an address of the cache "
-            f"({', '.join(node.uses)})",
+            f"{asks}, and none of these is an address of the cache ({', '.join(node.uses)})",
             "in interception local_ip: set the kubelet's clusterDNS and recreate the pod; in cluster_ip: give "
             "cluster_ips",
         )
+    elif servers and not servers & set(node.uses):
+        # Kubelets move to a local address after the cache is there, and some pods ask others for good.
+        step.evidence.append(f"no pod of this node asks the cache yet; {asks}")
     elif servers:
-        step.evidence.append(f"the pod's resolv.conf names {', '.join(sorted(servers))}")
+        step.evidence.append(asks)
     for address, protocol in packets(node):
         iif = node.origin(address).interface
         packet = node.query(address, protocol)

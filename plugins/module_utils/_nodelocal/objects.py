@@ -84,7 +84,9 @@ def desired(
     redirect = _redirect(service) if facts.interception == "redirect_policy" else None
     account = _head("v1", "ServiceAccount", NAME, namespace)
     kept = revision_map(daemon_set, data, revision, records)
-    return Desired(account, _upstream(service), _metrics(options, service), daemon_set, kept, redirect, revision)
+    return Desired(
+        account, _upstream(options, service), _metrics(options, service), daemon_set, kept, redirect, revision
+    )
 
 
 def revision_map(daemon_set: Object, data: t.Mapping[str, str], revision: str, records: str = "") -> Object:
@@ -159,7 +161,7 @@ def _head(version: str, kind: str, name: str, namespace: str) -> Object:
     }  # fmt: skip
 
 
-def _upstream(service: Object) -> Object:
+def _upstream(options: Options, service: Object) -> Object:
     """A second Service for the same pods, with a ClusterIP that the cache does not answer on."""
     found = _head("v1", "Service", UPSTREAM, service["metadata"]["namespace"])
     ports = [
@@ -167,8 +169,9 @@ def _upstream(service: Object) -> Object:
         for name, protocol in (("dns", "UDP"), ("dns-tcp", "TCP"))
     ]
     found["spec"] = {"ports": ports, "selector": dict(service["spec"].get("selector") or {})}
-    if service["spec"].get("ipFamilies"):
-        found["spec"]["ipFamilies"] = service["spec"]["ipFamilies"][:1]
+    family = "IPv6" if options.ipv6 else "IPv4"
+    if family in (service["spec"].get("ipFamilies") or ()):
+        found["spec"]["ipFamilies"] = [family]
         found["spec"]["ipFamilyPolicy"] = "SingleStack"
     return found
 
