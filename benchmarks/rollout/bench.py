@@ -89,7 +89,9 @@ def claims(bench: Bench, sim: simulated_nodes.SimulatedNodes, nodes: int) -> t.I
     yield measure.Claim(f"rollout: install on {nodes} nodes: requests a node", per_node, 3, "")
     again = bench.run("second run")
     yield measure.Claim("rollout: second run: changes", float(again["changed"]), 0, "")
-    yield measure.Claim("rollout: second run: requests beside pages of lists", again["requests"] - nodes // 250, 20, "")
+    yield measure.Claim(
+        "rollout: second run: requests beside pages of lists", again["requests"] - 2 * nodes // 200, 20, ""
+    )
     change = bench.run("change of the Corefile in ten waves", **STUB)
     yield measure.Claim(f"rollout: change on {nodes} nodes: requests a node", change["requests"] / nodes, 2, "")
     sim.broken.add(sim.names[0])

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, kubenode.network contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -28,6 +27,7 @@ SECONDS = 5.0
 
 
 def question(number: int, name: str) -> bytes:
+    """A query for an address (RFC 1035, 4.1)."""
     labels = b"".join(bytes([len(one)]) + one.encode() for one in name.split("."))
     return struct.pack(">6H", number, 0x100, 1, 0, 0, 0) + labels + b"\0\0\1\0\1"
 
@@ -46,6 +46,7 @@ def ask(address: str, number: int, name: str, tcp: bool) -> None:
 
 
 def main() -> None:
+    """Ask until told to stop."""
     address, name, stop, result = sys.argv[1:]
     failed: list[str] = []
     times: list[float] = []

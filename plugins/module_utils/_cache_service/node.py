@@ -66,11 +66,17 @@ def systemctl(*words: str) -> None:
 
 def journal(name: str) -> str:
     """The last lines that a unit wrote, for an error."""
-    try:
-        said = run(["journalctl", "--no-pager", "--quiet", "--output=cat", "--lines=6", "--unit", name])
-    except StateError:
-        return "the journal cannot be read"
-    return " / ".join(line for line in said.splitlines() if line.strip()) or "it wrote nothing"
+    # What its processes wrote; where that is nothing, what systemd says of it.
+    for which in (f"_SYSTEMD_UNIT={name}", f"--unit={name}"):
+        try:
+            said = run(["journalctl", "--no-pager", "--quiet", "--output=cat", "--lines=4", which])
+        except StateError:
+            return "the journal cannot be read"
+        # Containers cannot have all of the hardening, which systemd says at each start.
+        lines = [line for line in said.splitlines() if line.strip() and "ignoring namespace setup" not in line]
+        if lines:
+            return " / ".join(lines)
+    return "it wrote nothing"
 
 
 def script(*words: str) -> None:

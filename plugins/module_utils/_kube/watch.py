@@ -24,14 +24,18 @@ _LONGEST_WATCH = 240
 _SLACK = 15.0
 
 
-def follow(client: Client, path: str, seconds: float, **query: t.Any) -> t.Iterator[tuple[str, Object]]:
+def follow(
+    client: Client, path: str, seconds: float, page: int = 500, **query: t.Any
+) -> t.Iterator[tuple[str, Object]]:
     """Events (kind, object) of a list for so many seconds: ADDED of all that is there, SYNCED, then what happens.
+
+    ``page``: how many objects of the list are held at a time.
 
     Raises KubeError, Answered where it may not be watched.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        version = yield from _listed(client, path, query)
+        version = yield from _listed(client, path, {**query, "limit": page})
         yield SYNCED, {}
         version_known: str | None = version
         while version_known is not None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._kube import texts
@@ -70,7 +71,7 @@ def present(client: Client, options: Options, check_mode: bool, diff: bool, say:
     todo = [step for step in steps if step.todo]
     chunks = _chunks(run, declared.revision)
     later = _later(run, chunks)
-    edits = (found.made.texts.changes and not later) or found.config_map is None
+    edits = (_edits(found) and not later) or found.config_map is None
     result = _result(run, declared, [*todo, *([daemon_set] if daemon_set.todo else [])], chunks, later)
     if diff:
         name = f"ConfigMap {found.namespace}/{objects.NAME}, key {objects.KEY}"
@@ -84,8 +85,9 @@ def present(client: Client, options: Options, check_mode: bool, diff: bool, say:
         _try(client, (*steps, daemon_set), result)
     else:
         _write(run, declared, todo, daemon_set, chunks, result)
+        direct = any(pod.direct for pod in run.pods)
         _roll(run, declared, chunks, result, say)
-        if found.config_map is not None and not later:
+        if direct and not later:
             _edit(run, result)
         _tidy(run, declared, bool(todo or daemon_set.todo or chunks))
     result["requests"] = client.requests
@@ -94,9 +96,7 @@ def present(client: Client, options: Options, check_mode: bool, diff: bool, say:
 
 def _declared(run: _Run) -> Desired:
     found = run.found
-    made = objects.desired(
-        run.options, found.facts, run.text, found.service, found.held, found.made.texts.records
-    )  # fmt: skip
+    made = objects.desired(run.options, found.facts, run.text, found.service, found.held, found.made.texts.records)
     marks = made.daemon_set["metadata"]["annotations"]
     marks[objects.PREVIOUS] = _previous(run, made.revision)
     there = ((run.found.held or {}).get("metadata") or {}).get("annotations") or {}
@@ -142,6 +142,12 @@ def _chunks(run: _Run, revision: str) -> list[list[str]]:
     return [names[start : start + size] for start in range(0, len(names), size)]
 
 
+def _edits(found: Found) -> bool:
+    """Whether the text, or what is noted of it, is to be another."""
+    made = found.made.texts
+    return (made.after, made.records) != (made.before, made.known)
+
+
 def _later(run: _Run, chunks: t.Sequence[t.Sequence[str]]) -> bool:
     """Whether pods are left, after this run, that mount the text which people edit."""
     going = {name for names in chunks for name in names}
@@ -171,7 +177,7 @@ def _write(
         client.create(maps_path(found.namespace), body, fieldManager=objects.MANAGER)
         result["changes"].insert(0, f"made ConfigMap {found.namespace}/{objects.NAME}")
         result["changed"] = True
-    elif not any(pod.direct for pod in run.pods):
+    elif _edits(found) and not any(pod.direct for pod in run.pods):
         # Else once the last of them is replaced: they take every text up at once.
         _edit(run, result)
     if not daemon_set.todo:
@@ -203,8 +209,6 @@ def _upstream_of(run: _Run) -> Object:
 
 def _note(text: str) -> str:
     """An annotation per key, as ``texts`` has them."""
-    import json
-
     return json.dumps({objects.KEY: text}, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
@@ -222,8 +226,6 @@ def _edit(run: _Run, result: dict[str, t.Any]) -> None:
                 f"ConfigMap {found.namespace}/{objects.NAME} was edited while this run went on; nothing of it is lost: "
                 "run again"
             )
-        if before:
-            result["warnings"] += [one for one in texts.strangers(held, objects.KEY) if one not in result["warnings"]]
         return texts.write_into(held, objects.KEY, made)
 
     edited = edit_object(run.client, maps_path(found.namespace, objects.NAME), edit)
@@ -339,7 +341,8 @@ def _result(
         "metrics_port": options.metrics_port, "setup_metrics_port": options.setup_metrics_port,
     }  # fmt: skip
     changes = [step.change for step in steps]
-    warnings = [f"node {name} is not Ready and was left as it is" for name in _down(run)]
+    warnings = texts.strangers(found.config_map, objects.KEY) if found.config_map is not None else []
+    warnings += [f"node {name} is not Ready and was left as it is" for name in _down(run)]
     if not later:
         changes += [f"Corefile: {change}" for change in found.made.texts.changes]
     elif found.made.texts.changes:

@@ -18,6 +18,9 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.proof impor
 from ansible_collections.kubenode.network.plugins.module_utils._kube.watch import RESET, SYNCED, follow
 from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.objects import HOLD, NAME, REVISION
 
+_PAGE = 200
+"""Nodes or pods at a time: a page of the usual 500, decoded, would be most of what a run takes."""
+
 Say = t.Callable[[str], None]
 
 # Of these a kubelet says so only after it has tried again in vain (kubelet, kuberuntime and images).
@@ -81,7 +84,7 @@ def place_of(daemon_set: Object) -> Place:
 def nodes_now(client: Client, selector: t.Mapping[str, str]) -> tuple[dict[str, Node], dict[str, list[str]]]:
     """The nodes with the labels of ``selector``, and the addresses of all nodes."""
     found, addresses = {}, {}
-    for one in client.each("/api/v1/nodes"):
+    for one in client.each("/api/v1/nodes", limit=_PAGE):
         name, labels = one["metadata"]["name"], one["metadata"].get("labels") or {}
         addresses[name] = [
             each["address"] for each in (one.get("status") or {}).get("addresses") or () if each["type"] != "Hostname"
@@ -95,7 +98,7 @@ def nodes_now(client: Client, selector: t.Mapping[str, str]) -> tuple[dict[str, 
 
 def pods_now(client: Client, place: Place) -> list[CachePod]:
     """The cache's pods."""
-    return [pod_of(one) for one in client.each(place.path, labelSelector=place.selector)]
+    return [pod_of(one) for one in client.each(place.path, labelSelector=place.selector, limit=_PAGE)]
 
 
 def pod_of(thing: Object) -> CachePod:
@@ -191,7 +194,7 @@ def _wait(
     pods: dict[str, CachePod] = {}
     synced = False
     started = time.monotonic()
-    for kind, thing in follow(client, place.path, seconds, labelSelector=place.selector):
+    for kind, thing in follow(client, place.path, seconds, _PAGE, labelSelector=place.selector):
         if kind == RESET:
             pods.clear()
             synced = False
