@@ -156,8 +156,8 @@ ExecStop=/bin/bash {SCRIPT} rules down
 
 
 def _watch() -> str:
-    # It holds nothing that takes time to let go of; under load systemd was seen to miss the end of its last process, and
-    # looks again only after this time.
+    # It holds nothing that takes time to let go of. Under load systemd was seen to miss the end of its last process; it
+    # looks again after this time only.
     return f"""[Unit]
 Description=Watch over the node-local DNS cache
 After={LINK}
