@@ -32,9 +32,7 @@ def _writes(seen: Seen) -> bool:
 
 
 POINTS: dict[str, t.Callable[[Seen, int], bool]] = {
-    "before the revision is kept": lambda seen, _written: (
-        seen.when == BEFORE and seen.writes() and b"-kubenode-revisions" in seen.body
-    ),
+    "before the revision is kept": lambda seen, _written: "-kubenode-revisions" in seen.path,
     "before the write": lambda seen, _written: seen.when == BEFORE and _writes(seen),
     "after the write": lambda seen, written: seen.when == AFTER and _writes(seen) and written == 1,
     "during the proof": lambda seen, written: seen.when == AFTER and written == 1 and "/proxy/metrics" in seen.path,

@@ -156,6 +156,8 @@ ExecStop=/bin/bash {SCRIPT} rules down
 
 
 def _watch() -> str:
+    # It holds nothing that takes time to let go of. Under load systemd was seen to miss the end of its last process; it
+    # looks again after this time only.
     return f"""[Unit]
 Description=Watch over the node-local DNS cache
 After={LINK}
@@ -164,6 +166,7 @@ After={LINK}
 ExecStart=/bin/bash {SCRIPT} watch
 Restart=always
 RestartSec=5
+TimeoutStopSec=3
 
 [Install]
 WantedBy=multi-user.target

@@ -90,7 +90,8 @@ func ruleset(services []*core.Service, slices []*discovery.EndpointSlice) string
 	chain := func(name, hook string) string {
 		return fmt.Sprintf("  chain %s {\n    type nat hook %s priority -100;\n%s  }\n", name, hook, rules.String())
 	}
-	return "table ip podrunner\ndelete table ip podrunner\ntable ip podrunner {\n" +
+	// The chains stay, with their hooks: only rules are replaced in one step, so that no packet goes by without any.
+	return "table ip podrunner\nflush table ip podrunner\ntable ip podrunner {\n" +
 		chain("prerouting", "prerouting") + chain("output", "output") + "}\n"
 }
 
