@@ -245,7 +245,14 @@ def test_with_an_address_of_its_own_kubelets_follow_their_node_and_go_back_befor
     assert "pods that still have the old resolver, until they are recreated: shop/cart on sim-1" in done.output
     assert changed(fleet.run(**local)) == []
 
-    # On the way out as long as a pod has the address, and nothing else hands it out any more.
+    # To the other interception and back: kubelets follow their nodes both ways.
+    other = {"dns_cache_interception": "cluster_ip", "dns_cache_change_interception": True}
+    fleet.run(**other)
+    assert [fleet.kubelet(node) for node in NODES] == [CLUSTER] * 3 and handed_out(cache) == CLUSTER
+    fleet.run(**local, dns_cache_change_interception=True)
+    assert [fleet.kubelet(node) for node in NODES] == [LOCAL] * 3 and handed_out(cache) == LOCAL
+
+    # The cache stays as long as a pod has its address; nobody hands it out any more.
     fleet.say("sim-1", cluster_dns=LOCAL, old_resolver_pods=["shop/cart"])
     kept = fleet.run(RESET, ok=False, **local)
     assert "would be without DNS: on sim-1 shop/cart." in kept.output
