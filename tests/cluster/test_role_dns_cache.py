@@ -149,7 +149,7 @@ def test_the_cache_comes_wave_by_wave_each_proved_before_the_next_and_goes_as_it
     cache = fleet.cache
     foreseen = fleet.run(SITE, "--check", "--diff")
     assert changed(foreseen) == ["Check all that is declared before a node is touched"]
-    assert "+cluster.local:53 {" in foreseen.output
+    assert "+cluster.local:53 {" in foreseen.output and "wave 2 would be sim-2, sim-3" in foreseen.output
     assert cache.get(DAEMON_SET) is None and cache.held() == set()
 
     fleet.done()
