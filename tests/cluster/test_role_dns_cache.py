@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import typing as t
 import urllib.error
@@ -121,13 +122,13 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(deployed: t.Any, tmp_path: pathlib.Path) -> t.Iterator[Fleet]:
-    with simulated_nodes.SimulatedNodes(deployed, 3) as sim:
-        cache = Cache(deployed, sim)
+def fleet(cluster: t.Any, tmp_path: pathlib.Path) -> t.Iterator[Fleet]:
+    with simulated_nodes.SimulatedNodes(cluster, 3) as sim:
+        cache = Cache(cluster, sim)
         yield Fleet(cache, tmp_path)
         cache.clear()
         with contextlib.suppress(urllib.error.HTTPError):
-            deployed.request("DELETE", MAP)
+            cluster.request("DELETE", MAP)
 
 
 def changed(play: Play) -> list[str]:
@@ -142,7 +143,8 @@ def handed_out(cache: Cache) -> list[str]:
 
 
 def waves(play: Play) -> list[str]:
-    return [one.partition(": wave ")[2] for one in changed(play) if one.startswith("Bring the cache")]
+    """The waves that brought something; results know the name of a task only as it is written."""
+    return re.findall(r"Bring the cache: wave (.+?)\] \**\nchanged", play.output)
 
 
 def test_the_cache_comes_wave_by_wave_each_proved_before_the_next_and_goes_as_it_came(fleet: Fleet) -> None:
