@@ -260,6 +260,9 @@ def test_with_an_address_of_its_own_kubelets_follow_their_node_and_go_back_befor
     assert "would be without DNS: on sim-1 shop/cart." in kept.output
     assert handed_out(cache) == CLUSTER and [fleet.kubelet(node) for node in NODES] == [CLUSTER] * 3
     assert set(cache.pods()) == set(NODES)
+    # What nobody would make anew is not evicted; a pod that is gone is none.
+    evicting = fleet.run(RESET, ok=False, dns_cache_recreate_pods="evict", **local)
+    assert "would be without DNS: on sim-1 shop/cart." in evicting.output
     fleet.say("sim-1")
     fleet.done()
     fleet.run(RESET, **local)

@@ -83,7 +83,7 @@ def _check_pods(client: Client, options: Options, held: Object, going: t.Collect
         if left:
             raise KubeError(
                 f"on node {node} {_some(list(left))} still have {', '.join(addresses)} as their resolver, and would be "
-                "without DNS; recreate them after kubelet's clusterDNS was moved (role option recreate_pods: evict)",
+                "without DNS; recreate them after kubelet's clusterDNS was moved (dns_cache_recreate_pods: evict)",
                 old_resolver_pods={node: list(left)},
             )
 
