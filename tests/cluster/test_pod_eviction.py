@@ -21,8 +21,10 @@ SPACE = "evicted"
 CORE = f"/api/v1/namespaces/{SPACE}"
 BUDGET = f"/apis/policy/v1/namespaces/{SPACE}/poddisruptionbudgets/web"
 LABELS = {"app": "web"}
+# Nodes come with a taint that only a controller would take away which has nothing to say here.
 POD = {
     "nodeSelector": simulated_nodes.SELECTOR, "terminationGracePeriodSeconds": 0,
+    "tolerations": [{"operator": "Exists"}],
     "containers": [{"name": "web", "image": "web"}],
 }  # fmt: skip
 DEPLOYMENT = {
