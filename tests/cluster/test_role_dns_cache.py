@@ -26,6 +26,7 @@ from ansible_collections.kubenode.network.tests.cluster import objects, overlay,
 from ansible_collections.kubenode.network.tests.cluster.doubles import simulated
 from ansible_collections.kubenode.network.tests.cluster.nodelocal import BASE, DAEMON_SET, Cache
 from ansible_collections.kubenode.network.tests.labs import Play
+from ansible_collections.kubenode.network.tests.unit.test_kubelet_config import KUBEADM
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SITE, RESET, VERIFY = (f"playbooks/{name}.yml" for name in ("site", "reset", "verify"))
@@ -35,7 +36,7 @@ LOCAL, CLUSTER = ["169.254.20.10"], [objects.CLUSTER_DNS]
 MAP = f"{BASE}/configmaps/kubelet-config"
 KUBELET = {
     "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kubelet-config", "namespace": objects.NAMESPACE},
-    "data": {"kubelet": "# as kubeadm has it\nclusterDNS:\n- 10.96.0.10\nclusterDomain: cluster.local\n"},
+    "data": {"kubelet": KUBEADM},
 }  # fmt: skip
 LEASE = lease.Wish("kubenode-network", objects.NAMESPACE, "night shift", 600)
 
@@ -233,7 +234,7 @@ def test_with_an_address_of_its_own_kubelets_follow_their_node_and_go_back_befor
     fleet.say("sim-2", kubelet_dies=True)
     fleet.done()
     failed = fleet.run(ok=False, **local)
-    assert "the kubelet of sim-2 does not come back" in failed.output
+    assert "the kubelet of sim-2 does not come back" in failed.output, failed.output
     did = fleet.done("proof", "kubelet")
     assert did[:2] == ["proof sim-1", f"kubelet sim-1 {LOCAL[0]}"]
     assert did.index("proof sim-3") < did.index(f"kubelet sim-2 {LOCAL[0]}")
