@@ -27,7 +27,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent)]
 
 import measure  # noqa: E402
-from ansible_collections.kubenode.network.tests.cluster import build, objects, pod_runner  # noqa: E402
+from ansible_collections.kubenode.network.tests.cluster import build, control_plane, objects, pod_runner  # noqa: E402
 from ansible_collections.kubenode.network.tests.cluster.conftest import Cluster  # noqa: E402
 
 ADDRESS = "192.0.2.1"
@@ -222,23 +222,9 @@ def main() -> int:
         folder = pathlib.Path(name)
         (folder / "audit.json").write_text(json.dumps(POLICY), encoding="utf-8")
         audit = (f"--audit-policy-file={folder / 'audit.json'}", f"--audit-log-path={folder / 'audit.log'}")
-        with Cluster(folder / "cluster", program(folder), ADDRESS, audit) as cluster:
+        with Cluster(folder / "cluster", control_plane.programs(folder), ADDRESS, audit) as cluster:
             start(cluster)
             return measure.report(claims(Bench(folder, cluster, peers, options.rounds)))
-
-
-def program(folder: pathlib.Path) -> t.Callable[[str], pathlib.Path]:
-    """Name of a program of the cluster -> the file to run."""
-
-    def find(name: str) -> pathlib.Path:
-        if name in build.PROGRAMS:
-            return build.built(name)
-        link = folder / name
-        if not link.exists():
-            link.symlink_to(build.built("controlplane"))
-        return link
-
-    return find
 
 
 if __name__ == "__main__":

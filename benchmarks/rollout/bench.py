@@ -26,7 +26,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent)]
 
 import measure  # noqa: E402
-from ansible_collections.kubenode.network.tests.cluster import build, objects, pod_runner, simulated_nodes  # noqa: E402
+from ansible_collections.kubenode.network.tests.cluster import (  # noqa: E402
+    build,
+    control_plane,
+    objects,
+    pod_runner,
+    simulated_nodes,
+)
 from ansible_collections.kubenode.network.tests.cluster.conftest import Cluster  # noqa: E402
 
 ADDRESS = "192.0.2.1"
@@ -118,27 +124,13 @@ def main() -> int:
     subprocess.run(["ip", "addr", "replace", f"{ADDRESS}/32", "dev", "lo"], check=True)
     with tempfile.TemporaryDirectory(prefix="kubenode-bench-") as name:
         folder = pathlib.Path(name)
-        with Cluster(folder / "cluster", program(folder), ADDRESS) as cluster:
+        with Cluster(folder / "cluster", control_plane.programs(folder), ADDRESS) as cluster:
             cluster.start()
             pod_runner.start(cluster, build.built("coredns"))
             cluster.apply(*objects.coredns(objects.COREFILE.replace("UPSTREAM", "192.0.2.53")))
             cluster.wait_ready("deployments", "coredns")
             with simulated_nodes.SimulatedNodes(cluster, options.nodes) as sim:
                 return measure.report(claims(Bench(cluster.kubeconfig()), sim, options.nodes))
-
-
-def program(folder: pathlib.Path) -> t.Callable[[str], pathlib.Path]:
-    """Name of a program of the cluster -> the file to run."""
-
-    def find(name: str) -> pathlib.Path:
-        if name in build.PROGRAMS:
-            return build.built(name)
-        link = folder / name
-        if not link.exists():
-            link.symlink_to(build.built("controlplane"))
-        return link
-
-    return find
 
 
 if __name__ == "__main__":

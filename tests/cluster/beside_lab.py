@@ -24,18 +24,6 @@ UPSTREAM = "192.0.2.53"
 _SECONDS = 90.0
 
 
-def _program(folder: pathlib.Path, name: str) -> pathlib.Path:
-    assets = control_plane.assets()
-    if assets is not None and (assets / name).exists():
-        return assets / name
-    if name in build.PROGRAMS:
-        return build.built(name)
-    link = folder / name
-    if not link.exists():
-        link.symlink_to(build.built("controlplane"))
-    return link
-
-
 def _deploy(plane: control_plane.ControlPlane) -> None:
     for thing in objects.coredns(objects.COREFILE.replace("UPSTREAM", UPSTREAM)):
         path = objects.path_of(thing, named=True) + "?fieldManager=kubeadm&force=true"
@@ -57,7 +45,7 @@ def main() -> int:
     folder = lab / "cluster"
     programs = folder / "programs"
     programs.mkdir(parents=True)
-    plane = control_plane.ControlPlane(folder, lambda name: _program(programs, name), ADDRESS)
+    plane = control_plane.ControlPlane(folder, control_plane.programs(programs), ADDRESS)
     try:
         plane.start()
         pod_runner.start(plane, build.built("coredns"))

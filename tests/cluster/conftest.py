@@ -76,20 +76,7 @@ class Cluster(control_plane.ControlPlane):
 @pytest.fixture(scope="session")
 def binaries(tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[str], pathlib.Path]:
     """Name of a program -> the file to run; built at the first call of each."""
-    folder = tmp_path_factory.mktemp("programs")
-    assets = control_plane.assets()
-
-    def find(name: str) -> pathlib.Path:
-        if assets is not None and (assets / name).exists():
-            return assets / name
-        if name in build.PROGRAMS:
-            return build.built(name)
-        link = folder / name
-        if not link.exists():
-            link.symlink_to(build.built("controlplane"))
-        return link
-
-    return find
+    return control_plane.programs(tmp_path_factory.mktemp("programs"))
 
 
 @pytest.fixture(scope="session")

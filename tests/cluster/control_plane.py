@@ -22,6 +22,7 @@ import typing as t
 import urllib.error
 import urllib.request
 
+from ansible_collections.kubenode.network.tests.cluster import build
 from ansible_collections.kubenode.network.tests.cluster.pki import Authority
 
 SERVICE_NETWORK = "10.96.0.0/16"
@@ -240,3 +241,23 @@ def assets() -> pathlib.Path | None:
     if folder and all(os.access(folder / name, os.X_OK) for name in ("etcd", "kube-apiserver")):
         return folder
     return None
+
+
+def programs(folder: pathlib.Path) -> t.Callable[[str], pathlib.Path]:
+    """Name of a program -> the file to run: of KUBEBUILDER_ASSETS, else built at its first call.
+
+    ``folder`` takes links to the one program that is them all, by the name that it is called.
+    """
+    given = assets()
+
+    def find(name: str) -> pathlib.Path:
+        if given is not None and (given / name).exists():
+            return given / name
+        if name in build.PROGRAMS:
+            return build.built(name)
+        link = folder / name
+        if not link.exists():
+            link.symlink_to(build.built("controlplane"))
+        return link
+
+    return find

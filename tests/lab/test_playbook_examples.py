@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 # The modules of a worker's network; network_state has the name of their action plugin. The examples of
-# network_checkpoint are one story: test_playbook_checkpoint.py.
+# network_checkpoint are one story, test_playbook_checkpoint.py, and those of kubelet_dns need a
+# systemd, as in the scenario kubelet.
 ROUTING = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["plugin_routing"]
-MODULES = sorted({"network_state", *ROUTING["modules"]} - {"network_checkpoint"})
+MODULES = sorted({"network_state", *ROUTING["modules"]} - {"network_checkpoint", "kubelet_dns"})
 # What an example needs of the kernel that not each has -> how `ip link add` makes it. tests/vm has a kernel with all.
 KINDS = {kind: kind for kind in ("bond", "dummy", "macvlan", "vlan", "vrf")}
 FEATURES = {**KINDS, "vlan_filtering": "bridge vlan_filtering 1"}
