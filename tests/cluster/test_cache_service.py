@@ -13,7 +13,7 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.kubenode.network.plugins.module_utils._cache_service import text, units
+from ansible_collections.kubenode.network.plugins.module_utils._cache_service import node_script, text, units
 from ansible_collections.kubenode.network.plugins.module_utils._cache_service.options import Options
 from ansible_collections.kubenode.network.tests.cluster.coredns_process import coredns
 
