@@ -13,7 +13,7 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.kubenode.network.plugins.module_utils._cache_service import text, units
+from ansible_collections.kubenode.network.plugins.module_utils._cache_service import node_script, text, units
 from ansible_collections.kubenode.network.plugins.module_utils._cache_service.options import Options
 from ansible_collections.kubenode.network.tests.cluster.coredns_process import coredns
 
@@ -34,7 +34,7 @@ def test_no_query_is_lost_while_servers_take_over(domain: str, tmp_path: pathlib
         subprocess.run([coredns(), "-plugins"], capture_output=True, text=True, check=True).stdout
     )
     (tmp_path / "Corefile").write_text(text.edit("", "", options, plugins).text, encoding="utf-8")
-    (tmp_path / "node").write_text(units.script(options, "none"), encoding="utf-8")
+    (tmp_path / "node").write_text(node_script.text_for(options, "none", units.USER), encoding="utf-8")
     command = ["unshare", "--net", "--", sys.executable, str(HERE / "take_over.py"), str(coredns()), str(tmp_path)]
     done = subprocess.run(
         [*command, str(LOAD), domain, str(ROUNDS)], capture_output=True, text=True, timeout=240, check=False,

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import typing as t
 
+from ansible_collections.kubenode.network.tests.unit.test_kubelet_config import KUBEADM
+
 PLAY = """
 - hosts: localhost
   connection: local
@@ -44,6 +46,27 @@ PLAY = """
     - kubenode.network.coredns_extra_config: {plugins: [log], wait: false}
       register: misplaced
       ignore_errors: true
+    - kubenode.network.cluster_dns_scale: {replicas: 3}
+      check_mode: true
+      diff: true
+      register: scaled
+    - kubenode.network.cluster_dns_scale: {replicas: 2}
+      register: enough
+    - kubenode.network.cluster_dns_scale: {replicas: 0}
+      register: too_few
+      ignore_errors: true
+    - kubenode.network.kubelet_config_map: {name: tasks-kubelet-config, cluster_dns: [169.254.20.10]}
+      check_mode: true
+      diff: true
+      register: told
+    - kubenode.network.kubelet_config_map: {name: tasks-kubelet-config, cluster_dns: [10.96.0.10]}
+      register: known
+    - kubenode.network.kubelet_config_map: {name: tasks-kubelet-config, cluster_dns: [nowhere]}
+      register: no_address
+      ignore_errors: true
+    - kubenode.network.nodelocaldns: {local_ips: [nowhere]}
+      register: no_ip
+      ignore_errors: true
     - ansible.builtin.assert:
         that:
           - found.config_map.name == 'coredns'
@@ -58,10 +81,20 @@ PLAY = """
           - gone is changed and gone.resource_version == ''
           - keyless is failed and 'key' in keyless.msg
           - misplaced is failed and misplaced.msg.startswith('plugins:')
+          - scaled is changed and scaled.diff.after != scaled.diff.before
+          - enough is not changed
+          - too_few is failed and 'replicas' in too_few.msg
+          - told is changed and '169.254.20.10' in told.diff | string
+          - known is not changed
+          - no_address is failed and 'cluster_dns' in no_address.msg
+          - no_ip is failed and 'local_ips' in no_ip.msg
 """
 
 
 def test_tasks_predict_change_and_then_have_nothing_to_do(cluster: t.Any, tmp_path: pathlib.Path) -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"kubelet": KUBEADM}}
+    metadata = {"name": "tasks-kubelet-config", "namespace": "kube-system"}
+    cluster.apply({**body, "metadata": metadata})
     playbook = tmp_path / "play.yml"
     playbook.write_text(PLAY, encoding="utf-8")
     environment = {**os.environ, "K8S_AUTH_KUBECONFIG": str(cluster.kubeconfig()), "ANSIBLE_LOCALHOST_WARNING": "0"}
@@ -69,4 +102,6 @@ def test_tasks_predict_change_and_then_have_nothing_to_do(cluster: t.Any, tmp_pa
     command = [program, "-i", "localhost,", "-e", f"ansible_python_interpreter={sys.executable}", str(playbook)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+    held = cluster.config_map("tasks-kubelet-config")
+    assert held["data"]["kubelet"] == KUBEADM, "a prediction writes nothing"
     assert "203.0.113.9 task.example.com" in cluster.config_map()["data"]["Corefile"]

@@ -15,7 +15,7 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.kubenode.network.plugins.module_utils._cache_service import steer, units
+from ansible_collections.kubenode.network.plugins.module_utils._cache_service import node_script, steer, units
 from ansible_collections.kubenode.network.plugins.module_utils._cache_service.options import Options
 
 if t.TYPE_CHECKING:
@@ -42,7 +42,11 @@ while True:
 def script(*words: str, addresses: tuple[str, ...] = (LOCAL, SIX), backend: str = "nft") -> tuple[int, str]:
     wanted = Options("/x", addresses, ("192.0.2.53",), interface_type="ifb")
     done = subprocess.run(
-        ["bash", "-s", *words], input=units.script(wanted, backend), capture_output=True, text=True, check=False
+        ["bash", "-s", *words],
+        input=node_script.text_for(wanted, backend, units.USER),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.returncode, done.stderr
 
@@ -68,7 +72,9 @@ def test_an_interface_of_somebody_else_is_left_alone(netns: Netns) -> None:
 
 
 def test_a_kind_that_the_kernel_lacks_is_said(netns: Netns) -> None:
-    wanted = units.script(Options("/x", (LOCAL,), ("192.0.2.53",)), "none").replace("KIND='dummy'", "KIND='nosuch'")
+    wanted = node_script.text_for(Options("/x", (LOCAL,), ("192.0.2.53",)), "none", units.USER).replace(
+        "KIND='dummy'", "KIND='nosuch'"
+    )
     done = subprocess.run(["bash", "-s", "link", "up"], input=wanted, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Unknown device type" in done.stderr
@@ -122,9 +128,22 @@ def _tracked(port: int) -> bool:
 
 def _lose_one(backend: str) -> None:
     if backend == "nft":
-        subprocess.run(["nft", "flush", "chain", "inet", units.TABLE, "prerouting"], check=True)
+        subprocess.run(["nft", "flush", "chain", "inet", node_script.TABLE, "prerouting"], check=True)
         return
-    rule = ["-m", "comment", "--comment", units.COMMENT, "-d", LOCAL, "-p", "udp", "--dport", "53", "-j", "NOTRACK"]
+    rule = [
+        "-m",
+        "comment",
+        "--comment",
+        node_script.COMMENT,
+        "-d",
+        LOCAL,
+        "-p",
+        "udp",
+        "--dport",
+        "53",
+        "-j",
+        "NOTRACK",
+    ]
     subprocess.run(["iptables", "-t", "raw", "-D", "PREROUTING", *rule], check=True)
 
 

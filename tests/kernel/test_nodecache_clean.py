@@ -12,7 +12,7 @@ import subprocess
 import typing as t
 
 import pytest
-from ansible_collections.kubenode.network.plugins.module_utils._cache_service import units
+from ansible_collections.kubenode.network.plugins.module_utils._cache_service import node_script, units
 from ansible_collections.kubenode.network.plugins.module_utils._cache_service.options import Options
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.clean import clean
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.model import NodeCacheError
@@ -96,7 +96,7 @@ def test_a_cache_without_pods_passes_by_its_own_rules_and_keeps_them(world: Worl
     world.build("nft", cache=False)
     world.netns.ip("link", "del", INTERFACE)
     wanted = Options("/x", (LOCAL,), (made.COREDNS_POD,), interface_type="ifb")
-    text = units.script(wanted, backend)
+    text = node_script.text_for(wanted, backend, units.USER)
     (world.folder / units.SCRIPT[1:]).parent.mkdir(parents=True)
     (world.folder / units.SCRIPT[1:]).write_text(text)
     for words in (["link", "up"], ["rules", "up"]):

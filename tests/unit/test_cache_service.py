@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.kubenode.network.plugins.module_utils._cache_service import text, units
+from ansible_collections.kubenode.network.plugins.module_utils._cache_service import node_script, text, units
 from ansible_collections.kubenode.network.plugins.module_utils._cache_service.options import (
     ARGUMENT_SPEC,
     Options,
@@ -128,7 +128,7 @@ def test_plugins_are_read_of_old_and_new_releases(listed: str) -> None:
 
 @pytest.mark.parametrize("backend", ["nft", "iptables", "none"])
 def test_the_script_is_one_that_bash_reads(backend: str) -> None:
-    content = units.script(options(local_ips=[LOCAL, "fd00::10"]), backend)
+    content = node_script.text_for(options(local_ips=[LOCAL, "fd00::10"]), backend, units.USER)
     done = subprocess.run(["bash", "-n"], input=content, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "@VALUES@" not in content

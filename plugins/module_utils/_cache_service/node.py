@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._cache_service import steer, text, units
+from ansible_collections.kubenode.network.plugins.module_utils._cache_service import node_script, steer, text, units
 from ansible_collections.kubenode.network.plugins.module_utils._cache_service.options import Options
 from ansible_collections.kubenode.network.plugins.module_utils._state.files import read_file
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
@@ -166,7 +166,7 @@ def _iptables_in_use() -> bool:
 def check_node(options: Options, own: t.Sequence[int]) -> None:
     """Raises StateError for what on the node is in the way; ``own`` are the processes of our servers."""
     for one in json.loads(run(["ip", "-json", "-details", "address", "show"]) or "[]"):
-        ours = one.get("ifalias") == units.ALIAS and one.get("ifname") == options.interface
+        ours = one.get("ifalias") == node_script.ALIAS and one.get("ifname") == options.interface
         if one.get("ifname") == options.interface and not ours:
             raise StateError(
                 f"interface: {options.interface} is there already and not ours: expected none of that name; a "

@@ -163,7 +163,17 @@ def _request(params: dict[str, t.Any]) -> Request:
     from ansible_collections.kubenode.network.plugins.module_utils._kube.subject import Request
 
     return Request(
-        params["name"], params["namespace"], params["key"], params["service"], params["on_owner"], params["wait"],
-        params["wait_timeout"], tuple(params["test_names"]), params["test_from"], params["restore"],
-        params["validate"], params["touch_pods"], params["undo"],
-    )  # fmt: skip
+        name=params["name"],
+        namespace=params["namespace"],
+        key=params["key"],
+        service=params["service"],
+        on_owner=params["on_owner"],
+        wait=params["wait"],
+        wait_timeout=params["wait_timeout"],
+        test_names=tuple(params["test_names"]),
+        test_from=params["test_from"],
+        revision=params["restore"],
+        validate=params["validate"],
+        touch_pods=params["touch_pods"],
+        undo=params["undo"],
+    )

@@ -38,11 +38,13 @@ def run_scale(module: AnsibleModule) -> t.NoReturn:
     """Run cluster_dns_scale."""
     from ansible_collections.kubenode.network.plugins.module_utils._kube.scale import Wish, scale
 
+    # Core offers no other way to learn of --diff.
+    diff = module._diff  # noqa: SLF001
     wish = Wish(**{name: module.params[name] for name in Wish._fields})
 
     def work(client: Client) -> dict[str, t.Any]:
         result = scale(client, wish, module.check_mode)
-        if module._diff:  # noqa: SLF001 - as above
+        if diff:
             result["diff"] = {"before": result["before"], "after": result["after"]}
         return result
 
