@@ -85,8 +85,8 @@ class Play(NamedTuple):
     """host, task, outcome (ok, failed, ignored, skipped, unreachable) and result of each task on each host."""
 
     def of(self, host: str) -> list[dict[str, Any]]:
-        """The results of one host, ."""
-        return [line["result"] for line in self.lines if line["host"] == host]
+        """The results of the tasks that ran on a host."""
+        return [line["result"] for line in self.lines if line["host"] == host and line["outcome"] != "skipped"]
 
     def only(self, host: str) -> dict[str, Any]:
         """The result of the one task that ran on a host."""

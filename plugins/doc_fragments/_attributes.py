@@ -267,3 +267,32 @@ attributes:
     membership:
       - kubenode.network.cluster
 """
+
+    CLUSTER_EVICTION = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Can run in C(check_mode) and return changed status prediction without modifying target.
+    support: full
+    details:
+      - Nothing is evicted, and budgets are not asked.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)), when in diff
+      mode.
+    support: none
+  idempotent:
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+    support: partial
+    details:
+      - Without the node of a pod, one that has the same name when it is made anew is evicted at every run.
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: posix
+  action_group:
+    description: Use C(group/kubenode.network.cluster) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - kubenode.network.cluster
+"""

@@ -372,8 +372,10 @@ changes:
   elements: str
   sample: ["made DaemonSet kube-system/node-local-dns", "let node w1 go"]
 interception:
-  description: What becomes of a query, and why it was decided so.
-  returned: success
+  description:
+    - What becomes of a query, and why it was decided so. With O(state=absent) what was recorded, C(mode) empty where
+      there was no cache.
+  returned: O(state=present) and O(state=absent)
   type: dict
   sample: {"mode": "cluster_ip", "why": "kube-proxy runs in iptables mode (ConfigMap kube-system/kube-proxy)"}
 proof:
@@ -405,6 +407,7 @@ nodes:
   description:
     - Nodes by what is true of them. C(current) runs what is declared, C(outdated) an older revision, C(held) is held
       back, C(waiting) is to have a pod and has no ready one.
+    - With O(state=absent) C(current) has the nodes that keep the cache, as O(nodes) does not name them.
   returned: success
   type: dict
   sample: {"current": ["w1"], "outdated": [], "held": ["w2", "w3"], "waiting": []}

@@ -77,6 +77,10 @@ options:
       - Whether queries are sent. Without them the steps rest on what the kernel says of itself.
     type: bool
     default: true
+  node_name:
+    description:
+      - Name of the node in the cluster, for RV(node_evidence). The name of the host, in lower case, unless told.
+    type: str
   health_port:
     description:
       - Port of the cache's health check.
@@ -130,6 +134,7 @@ EXAMPLES = r"""
 - name: Look only, with other ports than the usual ones
   kubenode.network.nodelocaldns_node_info:
     test_query: false
+    node_name: w1.example.com
     health_port: 18080
     metrics_port: 19253
     setup_metrics_port: 19353
@@ -249,7 +254,7 @@ node_evidence:
   description:
     - What the module C(nodelocaldns) takes as an entry of its C(node_evidence), to decide about C(interception=auto),
       to check the ports, and to know who still uses the cache.
-    - C(node) is the name of the host; the cluster may know the node by another.
+    - C(node) is O(node_name), or the name of the host; the cluster may know the node by another.
   returned: success
   type: dict
   sample:

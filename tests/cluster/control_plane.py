@@ -34,6 +34,7 @@ _CONTROLLERS = (
     "deployment-controller", "replicaset-controller", "daemonset-controller", "job-controller",
     "ttl-after-finished-controller", "endpointslice-controller", "serviceaccount-controller",
     "root-ca-certificate-publisher-controller", "garbage-collector-controller", "namespace-controller",
+    "disruption-controller",
 )  # fmt: skip
 
 Binaries = t.Callable[[str], pathlib.Path]

@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, extra, kubelet, lease
+from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, evict, extra, kubelet, lease
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
 from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile import Request
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
@@ -225,6 +225,15 @@ def test_kubelets_of_nodes_to_come_need_a_role_of_their_own(having: t.Any, clust
         assert kubelet.change(having("kubelet"), wish, False, False)["changed"]
     finally:
         cluster.request("DELETE", objects.path_of(held, named=True))
+
+
+def test_pods_are_evicted_by_a_role_of_its_own(having: t.Any, cluster: t.Any) -> None:
+    name = cluster.pods()[0]["metadata"]["name"]
+    pod = [evict.Wanted(objects.NAMESPACE, name)]
+    with pytest.raises(KubeError, match="forbidden"):
+        evict.evict(having("scale"), pod, 60, False, lambda _line: None)
+    assert evict.evict(having("evict"), pod, 60, False, lambda _line: None)["evicted"] == [f"kube-system/{name}"]
+    cluster.wait_ready("deployments", "coredns")
 
 
 def test_no_role_asks_for_more_than_these_modules_use() -> None:

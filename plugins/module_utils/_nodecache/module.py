@@ -20,6 +20,7 @@ NODE_INFO_OPTIONS: dict[str, dict[str, t.Any]] = {
     "cluster_domain": {"type": "str", "default": "cluster.local"},
     "test_name": {"type": "str"},
     "test_query": {"type": "bool", "default": True},
+    "node_name": {"type": "str"},
     "health_port": {"type": "int", "default": 8080},
     "metrics_port": {"type": "int", "default": 9253},
     "setup_metrics_port": {"type": "int", "default": 9353},

@@ -99,18 +99,18 @@ def info(params: t.Mapping[str, t.Any], root: str = "/") -> dict[str, t.Any]:
         found["hit"] = asking.prove_hit(first, params["cluster_domain"], _pid(node, first), seconds, page)
     elif params["test_query"]:
         found["hit"] = {"proved": False, "reason": not_asked[0] if not_asked else "no query was answered"}
-    _pods_and_leftovers(found, node, root)
+    _pods_and_leftovers(found, node, root, params.get("node_name") or os.uname().nodename.lower())
     return found
 
 
-def _pods_and_leftovers(found: dict[str, t.Any], node: Node, root: str) -> None:
+def _pods_and_leftovers(found: dict[str, t.Any], node: Node, root: str, name: str) -> None:
     local = {address for address, use in node.uses.items() if use == "local"}
     found["pods"] = [{**pod._asdict(), "asks_cache": pod.asks(local)} for pod in node.pods]
     with RtnlSocket() as sock:
         left = clean.find(sock, node.ruleset, node.wanted.interface, node.uses, root)
     found["leftovers"] = [] if left.running else left.lines
     found["node_evidence"] = {
-        "node": os.uname().nodename.lower(),
+        "node": name,
         "kube_proxy_mode": found["datapath"]["kube_proxy_mode"],
         "addresses": [
             one.address

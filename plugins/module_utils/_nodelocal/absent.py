@@ -50,8 +50,14 @@ def absent(client: Client, options: Options, check_mode: bool, say: Say) -> dict
             changes.append(f"took the hold label from {len(labelled)} nodes")
             if not check_mode:
                 waves.hold(client, labelled, False)
-    state = {"current": [], "outdated": [], "held": sorted(name for name in nodes if nodes[name].held), "waiting": []}
-    return {**result, "changed": bool(changes), "nodes": state, "requests": client.requests}
+    state = {
+        "current": [] if names is None else sorted({pod.node for pod in pods} - set(names)), "outdated": [],
+        "held": sorted(name for name in nodes if nodes[name].held), "waiting": [],
+    }  # fmt: skip
+    decided = {"mode": objects.recorded(held) if held is not None else "", "why": "it was recorded"}
+    return {
+        **result, "changed": bool(changes), "nodes": state, "interception": decided, "requests": client.requests,
+    }  # fmt: skip
 
 
 def _check_pods(client: Client, options: Options, held: Object, going: t.Collection[str]) -> None:
@@ -77,7 +83,7 @@ def _check_pods(client: Client, options: Options, held: Object, going: t.Collect
         if left:
             raise KubeError(
                 f"on node {node} {_some(list(left))} still have {', '.join(addresses)} as their resolver, and would be "
-                "without DNS; recreate them after kubelet's clusterDNS was moved (role option recreate_pods: evict)",
+                "without DNS; recreate them after kubelet's clusterDNS was moved (dns_cache_recreate_pods: evict)",
                 old_resolver_pods={node: list(left)},
             )
 

@@ -1,0 +1,37 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options and run of pod_eviction."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.kubenode.network.plugins.module_utils._kube.module import AUTH_OPTIONS, run_module
+
+if t.TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+EVICT_OPTIONS: dict[str, dict[str, t.Any]] = {
+    **AUTH_OPTIONS,
+    "pods": {
+        "type": "list", "elements": "dict", "required": True,
+        "options": {"name": {"type": "str", "required": True}, "node": {"type": "str"}},
+    },
+    "wait_timeout": {"type": "int", "default": 120},
+}  # fmt: skip
+
+
+def run_evict(module: AnsibleModule) -> t.NoReturn:
+    """Run pod_eviction."""
+    from ansible_collections.kubenode.network.plugins.module_utils._kube import evict
+    from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
+
+    seconds = module.params["wait_timeout"]
+    if seconds < 1:
+        module.fail_json(msg=f"wait_timeout: {seconds} was found; expected are seconds, 1 or more")
+    try:
+        pods = [evict.wanted(one) for one in module.params["pods"]]
+    except KubeError as error:
+        module.fail_json(msg=error.message)
+    run_module(module, lambda client: evict.evict(client, pods, seconds, module.check_mode, module.debug))
