@@ -29,7 +29,7 @@ case ${1-} in
       exit 1
     fi
     # shellcheck disable=SC2012  # names of nodes are words
-    workers=$(cd "$KUBENODE_LAB_DIR/nodes" && ls -v | grep '^w')
+    workers=$(cd "$KUBENODE_LAB_DIR/nodes" && ls -v | sed -n /^w/p)
     # Nodes reach pods and Services over their default route, as nodes of one network do, and pods the lab's DNS servers.
     {
       for network in "$pods" "$services"; do

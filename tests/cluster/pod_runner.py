@@ -35,8 +35,8 @@ def start(
     process = plane.run(
         f"podrunner-{node}", "podrunner", "--kubeconfig", str(plane.kubeconfig()), "--node", node,
         "--address", address or plane.address, "--pod-network", pod_network, "--coredns", str(coredns),
-        "--folder", str(folder), "--configmap-delay", f"{configmap_delay}s", "--back-off", f"{back_off}s", "--api-host", plane.address,
-        "--api-port", str(plane.port), "--tls-cert-file", str(pki / "kubelet.crt"),
+        "--folder", str(folder), "--configmap-delay", f"{configmap_delay}s", "--back-off", f"{back_off}s",
+        "--api-host", plane.address, "--api-port", str(plane.port), "--tls-cert-file", str(pki / "kubelet.crt"),
         "--tls-private-key-file", str(pki / "kubelet.key"), "--client-ca-file", str(pki / "ca.crt"),
         "--node-cache", str(node_cache or ""), *more,
     )  # fmt: skip
