@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._cache_service.options import Options
+from ansible_collections.kubenode.network.plugins.module_utils._cache_service.options import OWNER, Options
 from ansible_collections.kubenode.network.plugins.module_utils._corefile import entries, slots, wanted
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import parse
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
@@ -16,8 +16,6 @@ from ansible_collections.kubenode.network.plugins.module_utils._corefile.finding
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.lint import lint
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 
-OWNER = "kubenode.network/dns_cache_service"
-"""Of the entries that make the file what it is."""
 # The times of Kubernetes' nodelocaldns.yaml; 9984 is the capacity that plugin cache has unless told.
 _CLUSTER_CACHE = "cache {\nsuccess 9984 30\ndenial 9984 5\n}"
 

@@ -21,10 +21,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._corefile.keys im
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.lint import lint
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Texts
-from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.options import Options
+from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.options import OWNER, Options
 
-OWNER = "kubenode.network/nodelocaldns"
-"""Of the entries that make the file what it is."""
 CLUSTER_DNS = "__PILLAR__CLUSTER__DNS__"
 UPSTREAM_SERVERS = "__PILLAR__UPSTREAM__SERVERS__"
 # kubernetes/dns, cmd/node-cache/app/configmap.go: replaced as well, from -localip, and with nothing.
