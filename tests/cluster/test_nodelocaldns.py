@@ -312,6 +312,21 @@ def test_bad_input_is_one_clear_error_and_changes_nothing(cache: Cache, params: 
     assert cache.state() == before
 
 
+def test_a_cluster_without_a_dns_service_has_nothing_to_answer_in_place_of(cache: Cache) -> None:
+    path = f"{BASE}/services/kube-dns"
+    service = cache.get(path)
+    before = cache.state()
+    cache.cluster.request("DELETE", path)
+    try:
+        with pytest.raises(KubeError, match=r"no Service of this cluster serves DNS on port 53; name .* with service"):
+            cache.run()
+        assert cache.state() == before
+    finally:
+        kept = {key: service["metadata"][key] for key in ("name", "namespace", "labels")}
+        cache.cluster.request("POST", f"{BASE}/services", {**service, "metadata": kept})
+    _wait(lambda: _endpoints(cache))
+
+
 def test_an_immutable_config_map_is_an_error_that_says_the_way_out(cache: Cache) -> None:
     thing = next(one for one in older_manifest() if one["kind"] == "ConfigMap")
     cache.make({**thing, "immutable": True})
@@ -459,6 +474,13 @@ def _served(cache: Cache, path: str) -> bool:
             raise
         return False
     return True
+
+
+def _endpoints(cache: Cache) -> bool:
+    """Whether the cluster's DNS Service leads to its pods."""
+    slices = "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices"
+    found = cache.cluster.request("GET", f"{slices}?labelSelector=kubernetes.io%2Fservice-name%3Dkube-dns")["items"]
+    return any(one["conditions"].get("ready") for each in found for one in each.get("endpoints") or ())
 
 
 def _rolled_out(held: dict[str, t.Any]) -> bool:
