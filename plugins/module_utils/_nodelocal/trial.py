@@ -31,22 +31,18 @@ def try_writes(
         if step.todo and (step.live is None or step.takes_over):
             apply.try_out(client, step.declared)
     for one in made:
-        _try(lambda one=one: client.create(apply.path_of(one).rpartition("/")[0], one, **_DRY))
+        _try(client, "POST", apply.path_of(one).rpartition("/")[0], one)
     if edited is not None:
-        _try(lambda: client.replace(apply.path_of(edited), edited, **_DRY))
+        _try(client, "PUT", apply.path_of(edited), edited)
     if node:
-        _try(
-            lambda: client.patch(
-                f"/api/v1/nodes/{segment(node)}", {"metadata": {"labels": {HOLD: "true"}}}, MERGE, **_DRY
-            )
-        )
+        _try(client, "PATCH", f"/api/v1/nodes/{segment(node)}", {"metadata": {"labels": {HOLD: "true"}}}, MERGE)
     if pod:
-        _try(lambda: client.request("DELETE", pod, {"dryRun": ["All"]}))
+        _try(client, "DELETE", pod, {"dryRun": ["All"]})
 
 
-def _try(ask: t.Callable[[], t.Any]) -> None:
+def _try(client: Client, method: str, path: str, body: Object, kind: str = "application/json") -> None:
     try:
-        ask()
+        client.request(method, path, body, kind, None if method == "DELETE" else _DRY)
     except Answered as error:
         # Somebody has made, changed or deleted it since it was read, which the write itself minds.
         if error.status not in (404, 409):
