@@ -372,6 +372,8 @@ def test_policies_that_would_keep_pods_from_the_cache_are_listed_with_the_block_
     assert [(one["name"], one["ip_blocks"]) for one in result["policies"]] == [
         ("default/shop", ["169.254.20.10/32", "10.96.0.10/32"])
     ]
+    # The role shows it before it touches a node.
+    assert any("NetworkPolicy default/shop (169.254.20.10/32, 10.96.0.10/32)" in one for one in result["warnings"])
 
 
 def test_stub_domains_of_the_config_map_kube_dns_are_part_of_what_is_linted_and_mounted(cache: Cache) -> None:

@@ -211,6 +211,7 @@ def egress(*rules: dict[str, t.Any], types: t.Sequence[str] = ("Egress",)) -> di
             egress({"toEndpoints": [{}], "toPorts": [{"ports": [{"port": "53", "protocol": "ANY"}]}]}), BOTH,
         ),
         ("CiliumNetworkPolicy", egress({"toEndpoints": [{}]}, {"toEntities": ["host"]}), None),
+        ("CiliumNetworkPolicy", egress({"toEndpoints": [{}]}, {"toEntities": ["cluster"]}), None),
     ],
 )  # fmt: skip
 def test_policies_that_allow_dns_by_selector_only_are_found(
