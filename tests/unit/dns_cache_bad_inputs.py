@@ -120,7 +120,6 @@ KUBELET_CONFIG_MAP: list[Case] = [
 
 DNS_CACHE_SERVICE: list[Case] = [
     *_EDITS,
-    ({"servers": [{"zones": ["x.example"], "plugins": ["errors"]}]}, "has no bind"),
     ({"binary": None}, "binary is missing"),
     ({"binary": "coredns"}, "binary: 'coredns' is no absolute path"),
     ({"local_ips": []}, "local_ips is missing"),

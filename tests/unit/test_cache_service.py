@@ -56,6 +56,23 @@ def test_the_corefile_binds_every_block_and_a_second_run_changes_nothing() -> No
     assert plain.text.count("cache 30") == 3
 
 
+def test_what_is_declared_goes_where_it_is_asked_for_and_a_foreign_block_without_bind_is_refused() -> None:
+    wanted = options(
+        servers=[{"zones": ["lab.example"], "plugins": ["whoami"]}],
+        hosts=[{"address": "10.0.0.80", "names": ["db.cluster.local", "db.example.com"]}],
+    )
+    made = text.edit("", "", wanted, PLUGINS)
+    lab, inside, outside = (text.parse(made.text).blocks[index] for index in (4, 0, 3))
+    assert [one.canonical for one in lab.plugins("bind")] == [f"bind {LOCAL} {CLUSTER}"]
+    for block, name in ((inside, "db.cluster.local"), (outside, "db.example.com")):
+        assert [[line.canonical for line in one.options][:1] for one in block.plugins("hosts")] == [
+            [f"10.0.0.80 {name}"]
+        ]
+    assert text.edit(made.text, made.records, wanted, PLUGINS).changes == ()
+    with pytest.raises(StateError, match=r"line .*x\.example.* bind"):
+        text.edit(f"{made.text}\nx.example:53 {{\n    whoami\n}}\n", made.records, wanted, PLUGINS)
+
+
 def test_a_block_written_by_hand_survives_byte_for_byte() -> None:
     made = text.edit("", "", options(), PLUGINS)
     block = f"\nlab.example:53 {{\n\tbind  {LOCAL} {CLUSTER} # both\n\n\twhoami\n}}\n"
