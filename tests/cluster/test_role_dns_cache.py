@@ -285,7 +285,10 @@ def test_what_is_declared_once_is_served_by_coredns_and_by_the_cache(fleet: Flee
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"dns_cache_state": "restarted"}, "dns_cache_state is restarted, which is for dns_cache_install: binary"),
+        (
+            {"dns_cache_state": "restarted", "dns_cache_proof_retries": -1, "dns_cache_pods_wait_timeout": -5},
+            "their node); dns_cache_proof_retries is -1, expected a number from 0; dns_cache_pods_wait_timeout is -5",
+        ),
         ({"dns_cache_waves": ["many"]}, "'many' is neither a number of nodes above 0 nor a share"),
         ({"dns_cache_node_name": "same"}, "Hosts of this run have the same name in the cluster: same"),
         ({"dns_cache_node_name": "{{ inventory_hostname }}.x"}, "nodes: sim-1.x, sim-2.x, sim-3.x is no node"),
