@@ -127,9 +127,3 @@ def test_what_nobody_would_make_anew_stays_and_is_told_and_a_pod_elsewhere_is_an
     assert "static pod" in evict._why_not({"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}})
     assert web.wanted() == before
     web.cluster.request("DELETE", f"{CORE}/pods/debug")
-
-
-@pytest.mark.parametrize("name", ["cart", "/cart", "shop/", "shop/cart/x", ""])
-def test_a_name_that_is_none_is_an_error(name: str) -> None:
-    with pytest.raises(KubeError, match="expected is namespace/name"):
-        evict.wanted({"name": name, "node": None})

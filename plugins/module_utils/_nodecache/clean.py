@@ -30,7 +30,11 @@ from ansible_collections.kubenode.network.plugins.module_utils._nodecache.model 
     Rule,
     Ruleset,
 )
-from ansible_collections.kubenode.network.plugins.module_utils._nodecache.node import canonical, is_link_local
+from ansible_collections.kubenode.network.plugins.module_utils._nodecache.node import (
+    canonical,
+    check_interface,
+    is_link_local,
+)
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.pods import Pod, pods
 from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import kubelet_cluster_dns
 from ansible_collections.kubenode.network.plugins.module_utils._state.files import below, read_file
@@ -98,7 +102,7 @@ class Found(t.NamedTuple):
         return lines
 
 
-def _made(chain: Chain, rule: Rule) -> Made | None:
+def shape_of(chain: Chain, rule: Rule) -> Made | None:
     """What a rule would be of a node-cache's, by its shape alone; None where no node-cache makes such a rule."""
     if rule.not_understood or rule.mark is not None or not chain.hook or (rule.notrack and rule.verdict is not None):
         return None
@@ -142,7 +146,7 @@ def leftovers(ruleset: Ruleset) -> list[Leftover]:
             if not ours and ("--comment" in comment or not isinstance(raw, str) or "port" not in raw):
                 continue
             rule = chain.rule(position)
-            made = _made(chain, rule)
+            made = shape_of(chain, rule)
             if made is None:
                 continue
             one = Leftover(chain, position, rule)
@@ -206,15 +210,20 @@ def users(found: t.Iterable[Pod], local: t.Collection[str], root: str = "/") -> 
     return told
 
 
-def clean(params: t.Mapping[str, t.Any], check_mode: bool, root: str = "/") -> dict[str, t.Any]:
-    """The work of the module. Raises NodeCacheError; what was not removed is then named."""
-    interface = params["interface"]
+def wanted(params: t.Mapping[str, t.Any]) -> tuple[str, set[str], set[str]]:
+    """The options, checked: interface, the cache's own addresses, ClusterIPs. Raises NodeCacheError."""
     local = {canonical(one, "local_ips") for one in params["local_ips"]}
     cluster = {canonical(one, "cluster_ips") for one in params["cluster_ips"]}
     if local & cluster:
         raise NodeCacheError(
             f"{min(local & cluster)} is in local_ips and in cluster_ips: an address is the cache's or the Service's"
         )
+    return check_interface("interface", params["interface"]), local, cluster
+
+
+def clean(params: t.Mapping[str, t.Any], check_mode: bool, root: str = "/") -> dict[str, t.Any]:
+    """The work of the module. Raises NodeCacheError; what was not removed is then named."""
+    interface, local, cluster = wanted(params)
     ruleset = firewall.read()
     with RtnlSocket() as sock:
         found = find(sock, ruleset, interface, local | cluster, root)
@@ -241,7 +250,7 @@ def clean(params: t.Mapping[str, t.Any], check_mode: bool, root: str = "/") -> d
                     asking,
                 )
         if lines and not check_mode:
-            _remove_rules(found.rules)
+            remove_rules(found.rules)
             if found.link is not None:
                 try:
                     sock.request(encode_link_delete(found.link.index))
@@ -281,7 +290,7 @@ def _refuse_foreign(sock: RtnlSocket, found: Found, interface: str) -> None:
             )
 
 
-def _remove_rules(rules: t.Sequence[Leftover]) -> None:
+def remove_rules(rules: t.Sequence[Leftover]) -> None:
     by_program: dict[tuple[str, str], list[Leftover]] = {}
     native = []
     for one in rules:
