@@ -91,7 +91,7 @@ def change(
         made = last[0][0]
         if made.changes:
             trial.run(after)
-            number = 0 if made.absent else _keep(client, text, made)
+            number = _keep(client, text, made) if subject.keeps_revisions and not made.absent else 0
             if prove:
                 resolved = tests.resolved if tests is not None else ()
                 way_back = texts.Unproved(number, resolved, tuple(one.brief() for one in before.values()))
