@@ -176,6 +176,18 @@ def test_what_somebody_else_has_by_that_name_is_left_alone(ready: t.Any) -> None
     ready.request("DELETE", PATHS["ConfigMap"])
 
 
+def test_a_deployment_of_somebody_who_puts_it_back_is_not_prepared(logs: t.Any) -> None:
+    before = logs.request("GET", DEPLOYMENT)
+    mark = "app.kubernetes.io/managed-by"
+    logs.request("PATCH", DEPLOYMENT, {"metadata": {"labels": {mark: "Helm"}}}, kind="merge-patch")
+    try:
+        with pytest.raises(KubeError, match=r"Deployment logs/coredns belongs to the Helm release .*on_owner: force"):
+            run(logs, "prepared")
+        assert logs.request("GET", DEPLOYMENT)["spec"] == before["spec"] and text_of(logs) == COREFILE
+    finally:
+        logs.request("PATCH", DEPLOYMENT, {"metadata": {"labels": {mark: None}}}, kind="merge-patch")
+
+
 @pytest.mark.parametrize("text", ["", "59", "0m", "-5m", "1.5h", "25h", "10 m", "ten", "99999999"])
 def test_a_duration_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(KubeError, match=r"duration: .* from 60 seconds to 24 hours"):
