@@ -195,7 +195,7 @@ def test_a_query_log_needs_its_roles(having: t.Any, cluster: t.Any) -> None:
     with pytest.raises(KubeError, match=r"deployments.*forbidden.*docs/rbac"):
         run(having("read", "edit"), "prepared")
     assert run(having("prove"), "prepared")["changed"]
-    with pytest.raises(KubeError, match=r"coredns-query-log.*forbidden.*docs/rbac"):
+    with pytest.raises(KubeError, match=r"jobs.*forbidden.*docs/rbac"):
         run(having(), "present")
     assert run(having("query-log"), "present")["logging"]
     assert run(having(), "absent")["changed"]
