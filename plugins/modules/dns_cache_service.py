@@ -135,7 +135,8 @@ options:
     elements: dict
   hosts:
     description:
-      - Names with fixed addresses, as in M(kubenode.network.coredns_corefile).
+      - Names with fixed addresses, as in M(kubenode.network.coredns_corefile). A name of the cluster's domain goes into
+        its block, others into that of V(.), unless C(server) says otherwise.
     type: list
     elements: dict
   forward:
@@ -160,7 +161,8 @@ options:
     elements: dict
   servers:
     description:
-      - Whole server blocks, as in M(kubenode.network.coredns_corefile). They need a C(bind) to O(local_ips).
+      - Whole server blocks, as in M(kubenode.network.coredns_corefile). A new one without C(bind) is bound to
+        O(local_ips).
     type: list
     elements: dict
   snippets:

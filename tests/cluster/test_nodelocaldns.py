@@ -312,6 +312,21 @@ def test_bad_input_is_one_clear_error_and_changes_nothing(cache: Cache, params: 
     assert cache.state() == before
 
 
+def test_a_cluster_without_a_dns_service_has_nothing_to_answer_in_place_of(cache: Cache) -> None:
+    path = f"{BASE}/services/kube-dns"
+    service = cache.get(path)
+    before = cache.state()
+    cache.cluster.request("DELETE", path)
+    try:
+        with pytest.raises(KubeError, match=r"no Service of this cluster serves DNS on port 53; name .* with service"):
+            cache.run()
+        assert cache.state() == before
+    finally:
+        kept = {key: service["metadata"][key] for key in ("name", "namespace", "labels")}
+        cache.cluster.request("POST", f"{BASE}/services", {**service, "metadata": kept})
+    _wait(lambda: _endpoints(cache))
+
+
 def test_an_immutable_config_map_is_an_error_that_says_the_way_out(cache: Cache) -> None:
     thing = next(one for one in older_manifest() if one["kind"] == "ConfigMap")
     cache.make({**thing, "immutable": True})
@@ -357,6 +372,8 @@ def test_policies_that_would_keep_pods_from_the_cache_are_listed_with_the_block_
     assert [(one["name"], one["ip_blocks"]) for one in result["policies"]] == [
         ("default/shop", ["169.254.20.10/32", "10.96.0.10/32"])
     ]
+    # The role shows it before it touches a node.
+    assert any("NetworkPolicy default/shop (169.254.20.10/32, 10.96.0.10/32)" in one for one in result["warnings"])
 
 
 def test_stub_domains_of_the_config_map_kube_dns_are_part_of_what_is_linted_and_mounted(cache: Cache) -> None:
@@ -459,6 +476,13 @@ def _served(cache: Cache, path: str) -> bool:
             raise
         return False
     return True
+
+
+def _endpoints(cache: Cache) -> bool:
+    """Whether the cluster's DNS Service leads to its pods."""
+    slices = "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices"
+    found = cache.cluster.request("GET", f"{slices}?labelSelector=kubernetes.io%2Fservice-name%3Dkube-dns")["items"]
+    return any(one["conditions"].get("ready") for each in found for one in each.get("endpoints") or ())
 
 
 def _rolled_out(held: dict[str, t.Any]) -> bool:

@@ -201,9 +201,3 @@ def refresh(cluster: t.Any, folder: pathlib.Path, old_copies: list[str], recreat
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-@pytest.mark.parametrize("name", ["cart", "/cart", "shop/", "shop/cart/x", ""])
-def test_a_name_that_is_none_is_an_error(name: str) -> None:
-    with pytest.raises(KubeError, match="expected is namespace/name"):
-        evict.wanted({"name": name, "node": None})

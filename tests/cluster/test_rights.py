@@ -214,6 +214,39 @@ def test_a_node_local_cache_needs_its_role_for_all_of_its_life(having: t.Any, cl
             cache.clear()
 
 
+@pytest.mark.parametrize(
+    ("kind", "resource", "verb"),
+    [("Role", "configmaps", "create"), ("Role", "daemonsets", "create"), ("ClusterRole", "nodes", "patch"),
+     ("Role", "configmaps", "update"), ("Role", "pods", "delete")],
+)  # fmt: skip
+def test_a_right_that_is_needed_late_is_missed_before_anything_is_written(
+    having: t.Any, cluster: t.Any, kind: str, resource: str, verb: str
+) -> None:
+    """The last two are those of a change: of a first set-up nobody edits a text or replaces a pod."""
+    having("read", "nodelocaldns")
+    role = next(one for one in ROLES if one["metadata"]["name"].endswith("-nodelocaldns") and one["kind"] == kind)
+    short = copy.deepcopy(role)
+    for rule in short["rules"]:
+        # A rule has one verb at least.
+        rule["verbs"] = [one for one in rule["verbs"] if resource not in rule["resources"] or one != verb] or [
+            "deletecollection"
+        ]
+    with simulated_nodes.SimulatedNodes(cluster, 2) as sim:
+        cache = nodelocal.Cache(cluster, sim)
+        try:
+            if verb in ("update", "delete"):
+                cache.run()
+            before = cache.state()
+            cluster.apply(short)
+            with pytest.raises(KubeError, match=rf"cannot {verb}.*{resource}.*docs/rbac"):
+                cache.run(user="editor", wave_size="1", log=[{"server": ".", "enabled": True}])
+            assert cache.state() == before
+            cluster.apply(role)
+            assert cache.run(user="editor", wave_size="1", log=[{"server": ".", "enabled": True}])["changed"]
+        finally:
+            cache.clear()
+
+
 def test_kubelets_of_nodes_to_come_need_a_role_of_their_own(having: t.Any, cluster: t.Any) -> None:
     name, namespace = "kubelet-config", objects.NAMESPACE
     held = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}}

@@ -29,61 +29,6 @@ def options(**given: t.Any) -> Options:
     return options_of(checked.validated_parameters)
 
 
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"binary": None}, "binary is missing"),
-        ({"binary": "coredns"}, "binary: 'coredns' is no absolute path"),
-        ({"local_ips": []}, "local_ips is missing"),
-        ({"local_ips": [LOCAL, ""]}, r"local_ips\[1\] is empty"),
-        ({"local_ips": ["169.254.20"]}, r"local_ips\[0\]: '169.254.20' is no IP address"),
-        ({"local_ips": ["127.0.0.1"]}, r"local_ips\[0\]: 127.0.0.1 can be nobody's own address"),
-        ({"local_ips": ["fe80::1"]}, r"local_ips\[0\]: fe80::1 is an IPv6 link-local address"),
-        ({"local_ips": [LOCAL, LOCAL]}, r"local_ips\[1\]: 169.254.20.10 is listed twice"),
-        ({"interface": "a name"}, "interface: 'a name' is no name"),
-        ({"interface": "sixteen-letters-x"}, "interface: 'sixteen-letters-x' is no name"),
-        ({"cluster_domain": "cluster local"}, "cluster_domain: 'cluster local' is no domain"),
-        ({"cluster_domain": "."}, "cluster_domain: '.' is no domain"),
-        ({"cluster_upstreams": None}, "cluster_upstreams is missing"),
-        ({"cluster_upstreams": ["dns.example.com"]}, r"cluster_upstreams\[0\]: 'dns.example.com' is no IP address"),
-        ({"cluster_upstreams": ["10.0.0.1:0"]}, r"cluster_upstreams\[0\]: '10.0.0.1:0': '0' is no port"),
-        ({"cluster_upstreams": [CLUSTER]}, r"cluster_upstreams\[0\]: 10.96.0.10 is one of local_ips"),
-        ({"upstreams": []}, "upstreams is empty"),
-        ({"upstreams": ["resolv.conf"]}, r"upstreams\[0\]: 'resolv.conf' is no IP address or a file"),
-        ({"upstreams": [LOCAL]}, r"upstreams\[0\]: 169.254.20.10 is one of local_ips"),
-        ({"health_port": 0}, "health_port: 0 is no port"),
-        ({"health_port": 53}, "health_port: 53 is the DNS port already"),
-        ({"metrics_port": 8080}, "metrics_port: 8080 is health_port already"),
-        ({"memory_max": "much"}, "memory_max: 'much' is no size"),
-        ({"memory_max": "64M"}, "memory_max: 64M is less than 96M"),
-        ({"wait_timeout": 0}, "wait_timeout: 0 is no number of seconds"),
-    ],
-)
-def test_bad_options_are_one_clear_error(given: dict[str, t.Any], said: str) -> None:
-    with pytest.raises(StateError, match=said):
-        options(**given)
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"stub_domains": [{"zone": "a b", "servers": ["10.0.0.1"]}]}, r"stub_domains\[0\]"),
-        ({"hosts": [{"address": "10.0.0", "names": ["a"]}]}, r"hosts\[0\]: '10.0.0' is no IP address"),
-        ({"forward": [{"server": "no.such"}]}, r"forward\[0\]"),
-        ({"cache": [{"ttl": "long"}]}, r"cache\[0\].ttl: 'long' is no int"),
-        ({"log": [{"enable": True}]}, r"log\[0\]: unknown key enable"),
-        ({"errors": [{"server": "no.such"}]}, "no server block serves no.such"),
-        ({"servers": [{"zones": ["x.example"], "plugins": ["errors"]}]}, "has no bind"),
-        ({"servers": [{"zones": ["x.example"], "plugins": [f"bind {LOCAL} {CLUSTER}", "etcd"]}]}, "etcd is none of"),
-        ({"snippets": [{"name": "a b", "plugins": ["errors"]}]}, r"snippets\[0\]"),
-        ({"stub_domains": [{"zone": "a.example", "servers": [LOCAL]}]}, "itself|loop"),
-    ],
-)
-def test_what_the_server_would_refuse_is_an_error_that_says_where(given: dict[str, t.Any], said: str) -> None:
-    with pytest.raises(StateError, match=said):
-        text.edit("", "", options(**given), PLUGINS)
-
-
 def test_a_binary_that_lacks_a_plugin_is_refused() -> None:
     with pytest.raises(StateError, match="loop is none of the server's plugins"):
         text.edit("", "", options(), PLUGINS - {"loop"})
@@ -109,6 +54,23 @@ def test_the_corefile_binds_every_block_and_a_second_run_changes_nothing() -> No
     assert "corp.example.com" not in plain.text
     assert "cache 60" not in plain.text
     assert plain.text.count("cache 30") == 3
+
+
+def test_what_is_declared_goes_where_it_is_asked_for_and_a_foreign_block_without_bind_is_refused() -> None:
+    wanted = options(
+        servers=[{"zones": ["lab.example"], "plugins": ["whoami"]}],
+        hosts=[{"address": "10.0.0.80", "names": ["db.cluster.local", "db.example.com"]}],
+    )
+    made = text.edit("", "", wanted, PLUGINS)
+    lab, inside, outside = (text.parse(made.text).blocks[index] for index in (4, 0, 3))
+    assert [one.canonical for one in lab.plugins("bind")] == [f"bind {LOCAL} {CLUSTER}"]
+    for block, name in ((inside, "db.cluster.local"), (outside, "db.example.com")):
+        assert [[line.canonical for line in one.options][:1] for one in block.plugins("hosts")] == [
+            [f"10.0.0.80 {name}"]
+        ]
+    assert text.edit(made.text, made.records, wanted, PLUGINS).changes == ()
+    with pytest.raises(StateError, match=r"line .*x\.example.* bind"):
+        text.edit(f"{made.text}\nx.example:53 {{\n    whoami\n}}\n", made.records, wanted, PLUGINS)
 
 
 def test_a_block_written_by_hand_survives_byte_for_byte() -> None:

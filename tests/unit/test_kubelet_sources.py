@@ -6,15 +6,11 @@
 from __future__ import annotations
 
 import pathlib
-import re
 import typing as t
 
 import pytest
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.kubenode.network.plugins.module_utils._argument_spec import ARGUMENT_SPECS
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet import health, options, sources, target
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.errors import KEYS, KubeletError
-from ansible_collections.kubenode.network.plugins.module_utils._kubelet.run import execute
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.sources import find_node
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.units import find_unit
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache import clean
@@ -324,38 +320,6 @@ def test_variables_are_put_in_as_systemd_does(laid: t.Callable[..., str]) -> Non
 
 
 # --- options ----------------------------------------------------------------------------------------------------------
-
-
-BAD_OPTIONS: list[tuple[dict[str, t.Any], str]] = [
-    ({"cluster_dns": []}, "cluster_dns: found an empty list"),
-    ({"cluster_dns": ["10.0.0.1", "kube-dns"]}, r"cluster_dns\[1\]: found 'kube-dns'"),
-    ({"cluster_dns": ["127.0.0.1"]}, r"cluster_dns\[0\]: found '127.0.0.1'.*its own"),
-    ({"cluster_dns": ["fd00::1", "FD00:0::1"]}, r"cluster_dns\[1\]: .*a second time"),
-    ({"cluster_domain": "Cluster.local."}, "cluster_domain: found 'Cluster.local.'"),
-    ({"cluster_domain": ""}, "cluster_domain: found ''"),
-    ({"resolv_conf": "resolv.conf"}, "resolv_conf: found 'resolv.conf'"),
-    ({"resolv_conf": ""}, "resolv_conf: found ''"),
-    ({"state": "absent", "cluster_dns": ["10.0.0.1"]}, "state: found absent beside cluster_dns"),
-    ({"node_name": "a b"}, "node_name: found 'a b'"),
-    ({"checkpoint": "../../etc"}, "checkpoint: found '../../etc'"),
-    ({"wait_timeout": 5}, "wait_timeout: found 5, expected seconds from 10 to 3600"),
-    ({"wait": "maybe"}, "wait.*maybe"),
-    ({"restart": "later"}, "restart.*later"),
-]
-
-
-@pytest.mark.parametrize(("params", "words"), BAD_OPTIONS)
-def test_a_wrong_option_is_named(params: dict[str, t.Any], words: str) -> None:
-    taken = ArgumentSpecValidator(ARGUMENT_SPECS["kubelet_dns"]).validate(params)
-    if taken.error_messages:
-        assert re.search(words, taken.error_messages[0])
-        return
-    with pytest.raises(KubeletError, match=f"^{words}"):
-        execute(taken.validated_parameters, root="/nowhere")
-
-
-def test_every_option_has_a_wrong_one() -> None:
-    assert {name for params, _words in BAD_OPTIONS for name in params} == set(ARGUMENT_SPECS["kubelet_dns"])
 
 
 def test_more_servers_than_a_resolver_takes_are_a_warning() -> None:

@@ -67,34 +67,6 @@ def test_another_interception_than_the_recorded_one_is_taken_when_it_is_meant() 
     assert decide("auto", Datapath("", ""), (), "cluster_ip").mode == "cluster_ip"
 
 
-@pytest.mark.parametrize(
-    ("params", "words"),
-    [
-        ({"local_ips": []}, "local_ips: is empty"),
-        ({"local_ips": ["169.254.20.10", ""]}, "local_ips: '' is no address"),
-        ({"local_ips": ["169.254.20.10,"]}, "one address per element"),
-        ({"local_ips": ["169.254.20.300"]}, "is no IP address"),
-        ({"local_ips": ["127.0.0.1"]}, "loopback"),
-        ({"local_ips": ["169.254.20.10", "169.254.20.10"]}, "there twice"),
-        ({"local_ips": ["169.254.20.10", "fd00::1"]}, "both families.*serves one"),
-        ({"health_port": 53}, "health_port: 53 is the port of DNS too"),
-        ({"metrics_port": 9353}, "setup_metrics_port: 9353 is metrics_port too"),
-        ({"setup_metrics_port": 70000}, "setup_metrics_port: 70000 is no port"),
-        ({"image": "r.example/node-cache:1.0"}, "give the tag as image_version"),
-        ({"image": "r.example/node-cache@sha256:0"}, "has a tag, a digest"),
-        ({"image_version": "1 2"}, "image_version: '1 2' is no tag"),
-        ({"wave_size": "0"}, "wave_size: '0' is neither"),
-        ({"wave_size": "150%"}, "wave_size"),
-        ({"cluster_domain": "a b"}, "cluster_domain: 'a b' is no domain name"),
-        ({"resources": {"limit": {}}}, "resources: 'limit' is none of requests and limits"),
-        ({"resources": {"limits": {"memory": "lots"}}}, "resources.limits.memory: 'lots' is no quantity"),
-    ],
-)
-def test_options_that_no_cluster_makes_right_are_errors(params: dict[str, t.Any], words: str) -> None:
-    with pytest.raises(KubeError, match=words):
-        options({**DEFAULTS, **params})
-
-
 def test_options_are_taken_as_they_are_meant() -> None:
     found = options({**DEFAULTS, "registry": "mirror.example:5000/k8s/", "local_ips": ["FD00:0::A"]})
     assert found.image == "mirror.example:5000/k8s/dns/k8s-dns-node-cache:1.26.4"
@@ -239,6 +211,7 @@ def egress(*rules: dict[str, t.Any], types: t.Sequence[str] = ("Egress",)) -> di
             egress({"toEndpoints": [{}], "toPorts": [{"ports": [{"port": "53", "protocol": "ANY"}]}]}), BOTH,
         ),
         ("CiliumNetworkPolicy", egress({"toEndpoints": [{}]}, {"toEntities": ["host"]}), None),
+        ("CiliumNetworkPolicy", egress({"toEndpoints": [{}]}, {"toEntities": ["cluster"]}), None),
     ],
 )  # fmt: skip
 def test_policies_that_allow_dns_by_selector_only_are_found(

@@ -17,6 +17,8 @@ INTERFACE_TYPES = ("dummy", "bridge", "ifb")
 RULES = ("auto", "nft", "iptables", "none")
 STATES = ("present", "restarted", "absent")
 EDITS = tuple(wanted.OPTIONS)
+OWNER = "kubenode.network/dns_cache_service"
+"""Of the Corefile's entries that make the file what it is."""
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "state": {"type": "str", "choices": list(STATES), "default": "present"},
@@ -90,6 +92,10 @@ def options_of(params: t.Mapping[str, t.Any]) -> Options:
         raise StateError("upstreams is empty: expected addresses of servers, or a file such as /etc/resolv.conf")
     _check_ports(params)
     _check_memory(params["memory_max"])
+    if params["owner"] == OWNER:
+        raise StateError(
+            f"owner: {OWNER} is that of the entries which the module makes by itself; take another, or leave it out"
+        )
     if params["wait_timeout"] < 1:
         raise StateError(f"wait_timeout: {params['wait_timeout']} is no number of seconds from 1")
     edits = {name: params[name] for name in EDITS if params[name]}

@@ -13,7 +13,6 @@ from ansible_collections.kubenode.network.plugins.module_utils._corefile.lexer i
 ERROR = "error"
 WARNING = "warning"
 KINDS = ("coredns", "node-cache")
-INTERCEPTIONS = ("cluster_ip", "local_ip", "redirect_policy")
 
 
 class Finding(t.NamedTuple):

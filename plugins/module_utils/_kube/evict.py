@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible_collections.kubenode.network.plugins.module_utils._kube.checks import check_name, is_subdomain
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.watch import RESET, SYNCED, follow
@@ -35,12 +36,19 @@ class Wanted(t.NamedTuple):
         return f"{self.namespace}/{self.name}"
 
 
-def wanted(given: t.Mapping[str, t.Any]) -> Wanted:
-    """An element of the option. Raises KubeError."""
-    namespace, slash, name = str(given["name"]).partition("/")
-    if not slash or not namespace or not name or "/" in name:
-        raise KubeError(f"pods: {given['name']!r} was found; expected is namespace/name")
-    return Wanted(namespace, name, given.get("node") or "")
+def wanted(params: t.Mapping[str, t.Any]) -> tuple[list[Wanted], int]:
+    """The options of pod_eviction: the pods, and seconds for each. Raises KubeError for the first that is wrong."""
+    seconds = params["wait_timeout"]
+    if seconds < 1:
+        raise KubeError(f"wait_timeout: {seconds} was found; expected are seconds, 1 or more")
+    found = []
+    for index, one in enumerate(params["pods"]):
+        namespace, _slash, name = one["name"].partition("/")
+        if not is_subdomain(namespace) or not is_subdomain(name):
+            raise KubeError(f"pods[{index}].name: {one['name']!r} was found; expected is namespace/name")
+        node = check_name(f"pods[{index}].node", one["node"]) if one.get("node") else ""
+        found.append(Wanted(namespace, name, node))
+    return found, seconds
 
 
 def evict(

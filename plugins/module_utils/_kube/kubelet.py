@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ansible_collections.kubenode.network.plugins.module_utils._kube.checks import check_key, check_name
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.edit import edit_object
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
@@ -22,13 +23,29 @@ ANNOTATION = "kubenode.network/kubelet-dns"
 """What was set and what stood there before: JSON, option -> {before, set}."""
 
 
-def change(client: Client, params: t.Mapping[str, t.Any], check_mode: bool, diff: bool) -> dict[str, t.Any]:
-    """Make the ConfigMap say what is wanted. Raises KubeError; then it is as it was."""
+class Wanted(t.NamedTuple):
+    """The options of kubelet_config_map."""
+
+    settings: dict[str, Value]
+    warnings: list[str]
+    namespace: str
+    name: str
+    key: str
+
+
+def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
+    """The options, checked. Raises KubeError for the first that is wrong."""
     try:
-        wish, warnings = options.parse(params)
+        settings, warnings = options.parse(params)
     except KubeletError as error:
         raise KubeError(error.message) from None
-    namespace, name, key = params["namespace"], params["name"], params["key"]
+    namespace, name = check_name("namespace", params["namespace"]), check_name("name", params["name"])
+    return Wanted(settings, warnings, namespace, name, check_key("key", params["key"]))
+
+
+def change(client: Client, params: t.Mapping[str, t.Any], check_mode: bool, diff: bool) -> dict[str, t.Any]:
+    """Make the ConfigMap say what is wanted. Raises KubeError; then it is as it was."""
+    wish, warnings, namespace, name, key = wanted(params)
     what = f"ConfigMap {namespace}/{name}, key {key}"
     path = f"/api/v1/namespaces/{segment(namespace)}/configmaps/{segment(name)}"
     texts: list[str] = []

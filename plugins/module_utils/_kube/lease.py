@@ -19,6 +19,7 @@ import socket
 import time
 import typing as t
 
+from ansible_collections.kubenode.network.plugins.module_utils._kube.checks import check_name
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
 
@@ -76,6 +77,19 @@ class Standing(t.NamedTuple):
             "holder": self.holder, "acquired": self.acquired, "renewed": _text(self.renewed),
             "until": _text(self.until) if self.holder else "", "transitions": self.transitions,
         }  # fmt: skip
+
+
+def wish_of(params: t.Mapping[str, t.Any]) -> Wish:
+    """The options of cluster_lease. Raises KubeError for the first that is wrong."""
+    for option, least in (("duration", 1), ("wait_timeout", 0)):
+        if params[option] < least:
+            raise KubeError(f"{option}: {params[option]} was found; expected are seconds, {least} or more")
+    if params["holder"] == "":
+        raise KubeError("holder: is empty; give a name that no other run has, or leave it out to have one made")
+    return Wish(
+        check_name("name", params["name"]), check_name("namespace", params["namespace"]),
+        params["holder"] or new_holder(), params["duration"], params["wait_timeout"],
+    )  # fmt: skip
 
 
 def new_holder() -> str:

@@ -28,11 +28,8 @@ def run_evict(module: AnsibleModule) -> t.NoReturn:
     from ansible_collections.kubenode.network.plugins.module_utils._kube import evict
     from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 
-    seconds = module.params["wait_timeout"]
-    if seconds < 1:
-        module.fail_json(msg=f"wait_timeout: {seconds} was found; expected are seconds, 1 or more")
     try:
-        pods = [evict.wanted(one) for one in module.params["pods"]]
+        pods, seconds = evict.wanted(module.params)
     except KubeError as error:
         module.fail_json(msg=error.message)
     only = module.params["node_resolver"]

@@ -26,17 +26,12 @@ LEASE_OPTIONS: dict[str, dict[str, t.Any]] = {
 def run_lease(module: AnsibleModule) -> t.NoReturn:
     """Run cluster_lease."""
     from ansible_collections.kubenode.network.plugins.module_utils._kube import lease
+    from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 
-    params = module.params
-    for option, least in (("duration", 1), ("wait_timeout", 0)):
-        if params[option] < least:
-            module.fail_json(msg=f"{option}: {params[option]} was found; expected are seconds, {least} or more")
-    if params["holder"] == "":
-        module.fail_json(msg="holder: is empty; give a name that no other run has, or leave it out to have one made")
-    wish = lease.Wish(
-        params["name"], params["namespace"], params["holder"] or lease.new_holder(), params["duration"],
-        params["wait_timeout"],
-    )  # fmt: skip
-    if params["state"] == "absent":
+    try:
+        wish = lease.wish_of(module.params)
+    except KubeError as error:
+        module.fail_json(msg=error.message)
+    if module.params["state"] == "absent":
         run_module(module, lambda client: lease.release(client, wish, module.check_mode))
     run_module(module, lambda client: lease.take(client, wish, module.check_mode, module.debug))

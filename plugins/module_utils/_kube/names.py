@@ -17,8 +17,6 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.client impo
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.proof import Running, Where, pods_now
 
-VANTAGES = ("auto", "here", "port_forward")
-
 
 class Vantage:
     """A place that names are asked from; it is settled with the first question."""

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
 import typing as t
 
+from ansible_collections.kubenode.network.plugins.module_utils._kube.checks import is_subdomain
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.errors import KEYS, KubeletError, Value
 
 MAX_SERVERS = 3
 """What a resolver takes (resolv.conf(5), MAXNS); kubelet leaves out the others, with an event for each pod."""
-# RFC 1123 2.1, in lower case as kubelet's validation has it (IsDNS1123Subdomain).
-_DOMAIN = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$")
 
 
 def parse(params: t.Mapping[str, t.Any]) -> tuple[dict[str, Value], list[str]]:
@@ -31,7 +29,7 @@ def parse(params: t.Mapping[str, t.Any]) -> tuple[dict[str, Value], list[str]]:
             )
     domain = params.get("cluster_domain")
     if domain is not None:
-        if not _DOMAIN.match(domain):
+        if not is_subdomain(domain):
             raise KubeletError(
                 f"cluster_domain: found {domain!r}, expected a DNS name in lower case as cluster.local, without a dot "
                 f"at its end; leave it out to keep what is there"
@@ -46,7 +44,7 @@ def parse(params: t.Mapping[str, t.Any]) -> tuple[dict[str, Value], list[str]]:
             )
         wish["resolv_conf"] = path
     name = params.get("node_name")
-    if name is not None and not _DOMAIN.match(name):
+    if name is not None and not is_subdomain(name):
         raise KubeletError(f"node_name: found {name!r}, expected the name of its Node, as kubectl shows it")
     checkpoint = params.get("checkpoint")
     if checkpoint is not None and (not checkpoint.replace("-", "").isalnum() or len(checkpoint) > 64):

@@ -30,7 +30,11 @@ from ansible_collections.kubenode.network.plugins.module_utils._nodecache.model 
     Rule,
     Ruleset,
 )
-from ansible_collections.kubenode.network.plugins.module_utils._nodecache.node import canonical, is_link_local
+from ansible_collections.kubenode.network.plugins.module_utils._nodecache.node import (
+    canonical,
+    check_interface,
+    is_link_local,
+)
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.pods import Pod, pods
 from ansible_collections.kubenode.network.plugins.module_utils._resolver.resolv_conf import kubelet_cluster_dns
 from ansible_collections.kubenode.network.plugins.module_utils._state.files import below, read_file
@@ -206,15 +210,20 @@ def users(found: t.Iterable[Pod], local: t.Collection[str], root: str = "/") -> 
     return told
 
 
-def clean(params: t.Mapping[str, t.Any], check_mode: bool, root: str = "/") -> dict[str, t.Any]:
-    """The work of the module. Raises NodeCacheError; what was not removed is then named."""
-    interface = params["interface"]
+def wanted(params: t.Mapping[str, t.Any]) -> tuple[str, set[str], set[str]]:
+    """The options, checked: interface, the cache's own addresses, ClusterIPs. Raises NodeCacheError."""
     local = {canonical(one, "local_ips") for one in params["local_ips"]}
     cluster = {canonical(one, "cluster_ips") for one in params["cluster_ips"]}
     if local & cluster:
         raise NodeCacheError(
             f"{min(local & cluster)} is in local_ips and in cluster_ips: an address is the cache's or the Service's"
         )
+    return check_interface("interface", params["interface"]), local, cluster
+
+
+def clean(params: t.Mapping[str, t.Any], check_mode: bool, root: str = "/") -> dict[str, t.Any]:
+    """The work of the module. Raises NodeCacheError; what was not removed is then named."""
+    interface, local, cluster = wanted(params)
     ruleset = firewall.read()
     with RtnlSocket() as sock:
         found = find(sock, ruleset, interface, local | cluster, root)

@@ -69,11 +69,6 @@ def chains(text: str, origin: str, family: str) -> list[Chain]:
     return list(found.values())
 
 
-def incompatible(text: str) -> list[str]:
-    """Tables that iptables-nft-save could not print, since they hold what iptables cannot say."""
-    return re.findall(r"^# Table `(\w+)' is incompatible", text, re.MULTILINE)
-
-
 def words(line: str) -> list[str]:
     """The words of a rule; quoted ones without their quotes."""
     return [re.sub(r"\\(.)", r"\1", quoted) if quoted else plain for quoted, plain in _WORD.findall(line)]

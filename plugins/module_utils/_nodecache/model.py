@@ -12,7 +12,6 @@ Element = t.Union[tuple[int, int], str]
 """A range of numbers (addresses and ports are numbers), or a name; a name that ends in ``*`` is a beginning."""
 
 NEW, UNTRACKED = "new", "untracked"
-HOOKS = ("ingress", "prerouting", "input", "forward", "output", "postrouting")
 # linux/netfilter_ipv4.h, NF_IP_PRI_CONNTRACK: what says NOTRACK later says it too late.
 CONNTRACK_PRIORITY = -200
 

@@ -168,6 +168,13 @@ def canonical(text: str, option: str) -> str:
         raise NodeCacheError(f"{option}: {error}") from error
 
 
+def check_interface(option: str, name: str) -> str:
+    """The name of an interface (linux/if.h, IFNAMSIZ). Raises NodeCacheError with the name of the option."""
+    if not 0 < len(name) < 16 or "/" in name or any(one.isspace() for one in name):
+        raise NodeCacheError(f"{option}: {name!r}, expected the name of an interface (1-15 characters)")
+    return name
+
+
 def is_link_local(address: str) -> bool:
     return ipaddress.ip_address(address).is_link_local
 

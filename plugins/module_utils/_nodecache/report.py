@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._dns import query
+from ansible_collections.kubenode.network.plugins.module_utils._kube.checks import is_subdomain
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.links import link_names, read_links
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.lookup import route_get
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import NetlinkError, RtnlSocket
@@ -25,7 +26,12 @@ from ansible_collections.kubenode.network.plugins.module_utils._nodecache import
     node as nodes,
 )
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.model import NodeCacheError
-from ansible_collections.kubenode.network.plugins.module_utils._nodecache.node import Node, Wanted, canonical
+from ansible_collections.kubenode.network.plugins.module_utils._nodecache.node import (
+    Node,
+    Wanted,
+    canonical,
+    check_interface,
+)
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.pods import within
 
 _PORTS = ("health_port", "metrics_port", "setup_metrics_port")
@@ -40,9 +46,10 @@ def wanted(params: t.Mapping[str, t.Any]) -> Wanted:
     if not params["timeout"] > 0:
         raise NodeCacheError(f"timeout: {params['timeout']:g}, expected seconds above 0")
     for name in ("interface", "pod_interface"):
-        value = params[name]
-        if value is not None and not (0 < len(value) < 16 and "/" not in value and not value.isspace()):
-            raise NodeCacheError(f"{name}: {value!r}, expected the name of an interface (1-15 characters)")
+        if params[name] is not None:
+            check_interface(name, params[name])
+    if params["node_name"] is not None and not is_subdomain(params["node_name"]):
+        raise NodeCacheError(f"node_name: {params['node_name']!r}, expected the name of its Node, as kubectl shows it")
     if params["pod_interface"] and not params["pod_source"]:
         raise NodeCacheError(f"pod_interface: {params['pod_interface']!r} without pod_source, expected both or neither")
     for name in ("cluster_domain", "test_name"):

@@ -1,30 +1,23 @@
 # Copyright (c) 2026, kubenode.network contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The cache's Corefile: what it shall say, made by the same edits as CoreDNS's, and what node-cache makes of it. Pure.
-
-What the module itself wants of the file are entries of an owner of their own, so that a change of options changes them
-and nothing else. Where somebody declares a plugin of such a block, the module leaves that plugin to them.
-"""
+"""The cache's Corefile: what it shall say, by the same edits as CoreDNS's, and what node-cache makes of it. Pure."""
 
 from __future__ import annotations
 
 import json
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._corefile import entries, slots, wanted
+from ansible_collections.kubenode.network.plugins.module_utils._corefile import cache_base, entries
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.cache_base import CAPACITY, Base
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import Document, parse
-from ansible_collections.kubenode.network.plugins.module_utils._corefile.entries import Record
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.findings import ERROR, Target
-from ansible_collections.kubenode.network.plugins.module_utils._corefile.keys import canonical_zone, covers
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.lint import lint
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Texts
-from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.options import Options
+from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.options import OWNER, Options
 
-OWNER = "kubenode.network/nodelocaldns"
-"""Of the entries that make the file what it is."""
 CLUSTER_DNS = "__PILLAR__CLUSTER__DNS__"
 UPSTREAM_SERVERS = "__PILLAR__UPSTREAM__SERVERS__"
 # kubernetes/dns, cmd/node-cache/app/configmap.go: replaced as well, from -localip, and with nothing.
@@ -32,11 +25,8 @@ _LOCAL_DNS, _DNS_SERVER = "__PILLAR__LOCAL__DNS__", "__PILLAR__DNS__SERVER__"
 KUBE_DNS_KEYS = ("stubDomains", "upstreamNameservers")
 """What node-cache reads of the ConfigMap kube-dns."""
 
-# The upstream manifest's times; 9984 is CoreDNS's own default capacity (plugin/cache).
-_CLUSTER_CACHE = "cache {\nsuccess 9984 30\ndenial 9984 5\n}"
-_CAPACITY = 9984
-# Kubernetes, "Using NodeLocal DNSCache": a full cache of the default size takes about 30 MB; it has two of _CAPACITY.
-_BYTES_PER_ENTRY = 30 * 10**6 // (2 * _CAPACITY)
+# Kubernetes, "Using NodeLocal DNSCache": a full cache of the default size takes about 30 MB; it has two of CAPACITY.
+_BYTES_PER_ENTRY = 30 * 10**6 // (2 * CAPACITY)
 # Measured: what node-cache takes while its caches are empty (RSS).
 _BYTES_OF_PROGRAM = 42 * 2**20
 
@@ -79,19 +69,10 @@ def addresses(options: Options, facts: Facts) -> tuple[str, ...]:
 def edit(text: str, records: str, options: Options, facts: Facts) -> Made:
     """The text as it shall be. Raises KubeError, with ``findings``, for one that node-cache would not run with."""
     try:
-        known = entries.parse_records(records)
-        document = parse(text)
-        # With all that the module wants in it, to see where the entries of the user go.
-        draft = wanted.edit(document, {"servers": _base(options, facts)}, _ours(known), OWNER)
-        edits = _bound(options, facts, draft.document, known)
-        drafted = {record.slot for record in draft.records}
-        beside = (*draft.records, *(record for record in known if record.slot not in drafted))
-        declared = {entry.slot[1:3] for entry in wanted.entries_of(draft.document, edits, beside)}
-        first = _edit_base(document, known, options, facts, declared | _theirs(known))
-        second = wanted.edit(first.document, edits, first.records, options.owner, options.purge)
-        # What the user has let go of is the module's again.
-        outcome = _edit_base(second.document, second.records, options, facts, declared | _theirs(second.records))
-        changes = (*first.changes, *second.changes, *outcome.changes) if str(outcome.document) != text else ()
+        outcome = cache_base.edit(
+            parse(text), entries.parse_records(records), _base(options, facts), OWNER, options.edits, options.owner,
+            options.purge,
+        )  # fmt: skip
         rendered = render(str(outcome.document), options, facts)
         found = lint(parse(rendered), target(options, facts))
         refused = [one for one in found if one.level == ERROR]
@@ -106,8 +87,8 @@ def edit(text: str, records: str, options: Options, facts: Facts) -> Made:
         )  # fmt: skip
     _check_memory(options, memory)
     noted = entries.dump_records(outcome.records) if outcome.records else ""
-    warnings = (*first.kept, *second.kept, *outcome.kept, *(str(one) for one in found if one.level != ERROR))
-    texts = Texts(text, str(outcome.document), noted, records, changes, warnings, tuple(found))
+    warnings = (*outcome.kept, *(str(one) for one in found if one.level != ERROR))
+    texts = Texts(text, str(outcome.document), noted, records, outcome.changes, warnings, tuple(found))
     return Made(texts, rendered, memory)
 
 
@@ -148,7 +129,7 @@ def memory_needed(document: Document) -> int:
             for kind in ("success", "denial"):
                 option = cache.option(kind)
                 size = option.args[0] if option is not None and option.args else ""
-                total += _BYTES_PER_ENTRY * (int(size) if size.isdigit() else _CAPACITY)
+                total += _BYTES_PER_ENTRY * (int(size) if size.isdigit() else CAPACITY)
     return total
 
 
@@ -163,75 +144,16 @@ def _check_memory(options: Options, needed: int) -> None:
         )
 
 
-def _base(options: Options, facts: Facts, others: t.Container[tuple[str, ...]] = ()) -> list[dict[str, t.Any]]:
-    """The server blocks of the file; ``others`` are the plugins, with their server, that somebody else declares."""
-    upstream = facts.cluster_dns[0] if facts.interception == "local_ip" else CLUSTER_DNS
-    tcp = " {\nforce_tcp\n}" if options.force_tcp else ""
-    inside = f"forward . {upstream}{tcp}"
-    outside = inside if options.external_zones_via == "cluster" else f"forward . {UPSTREAM_SERVERS}"
-    redirected = facts.interception == "redirect_policy"
-    bind = f"bind {' '.join(addresses(options, facts))}"
-    address = "" if redirected else (f"[{options.local_ips[0]}]" if options.ipv6 else options.local_ips[0])
-    found = []
-    for zone in (facts.domain, "in-addr.arpa", "ip6.arpa", "."):
-        plugins = [
-            "errors", _CLUSTER_CACHE if zone == facts.domain else "cache 30", "reload", "loop", bind,
-            outside if zone == "." else inside, f"prometheus :{options.metrics_port}",
-        ]  # fmt: skip
-        if zone == facts.domain:
-            plugins.append(f"health {address}:{options.health_port}")
-        key = f"{zone}:53"
-        server = slots.server_of([key])
-        kept = [text for text in plugins if (server, slots.plugin_of(text)) not in others]
-        found.append({"zones": [key], "plugins": kept})
-    return found
-
-
-def _ours(records: t.Iterable[Record]) -> tuple[Record, ...]:
-    return tuple(record for record in records if OWNER in record.owners)
-
-
-def _edit_base(
-    document: Document, known: t.Iterable[Record], options: Options, facts: Facts, others: set[tuple[str, ...]]
-) -> entries.Outcome:
-    return wanted.edit(document, {"servers": _base(options, facts, others)}, known, OWNER)
-
-
-def _theirs(records: t.Iterable[Record]) -> set[tuple[str, ...]]:
-    """(server, plugin) of the plugins that others than the module have declared."""
-    return {record.slot[1:3] for record in records if record.slot[0] == "plugin" and set(record.owners) - {OWNER}}
-
-
-def _bound(options: Options, facts: Facts, document: Document, known: t.Iterable[Record]) -> dict[str, t.Any]:
-    """The user's entries, with new server blocks bound to the cache's addresses, and hosts where they are asked for."""
-    edits = {name: [dict(item) for item in items] for name, items in options.edits.items()}
-    bind = list(addresses(options, facts))
-    for item in edits.get("stub_domains", ()):
-        item.setdefault("bind", bind)
-    made = {record.slot for record in known}
-    for item in edits.get("servers", ()):
-        if not item.get("zones"):
-            continue
-        server = slots.server_of([str(zone) for zone in item["zones"]])
-        new = slots.find_block(document, server) is None or ("block", server) in made
-        plugins = [str(text) for text in item.get("plugins") or ()]
-        base = {slots.server_of(one["zones"]) for one in _base(options, facts)}
-        if new and server not in base and not any(text.split()[:1] == ["bind"] for text in plugins):
-            item["plugins"] = [f"bind {' '.join(bind)}", *plugins]
-    if "hosts" in edits:
-        edits["hosts"] = [one for item in edits["hosts"] for one in _placed(item, facts)]
-    return edits
-
-
-def _placed(item: dict[str, t.Any], facts: Facts) -> list[dict[str, t.Any]]:
-    """A hosts entry by the server block that is asked for each of its names."""
-    names = item.get("names")
-    if item.get("server") or not isinstance(names, list):
-        return [item]
-    inside = [name for name in names if covers(canonical_zone(facts.domain), canonical_zone(str(name)))]
-    outside = [name for name in names if name not in inside]
-    parts = ((inside, facts.domain), (outside, "."))
-    return [{**item, "names": some, "server": server} for some, server in parts if some] or [item]
+def _base(options: Options, facts: Facts) -> Base:
+    """The server blocks of the file."""
+    inside = facts.cluster_dns[0] if facts.interception == "local_ip" else CLUSTER_DNS
+    address = f"[{options.local_ips[0]}]" if options.ipv6 else options.local_ips[0]
+    return Base(
+        facts.domain, addresses(options, facts), inside,
+        inside if options.external_zones_via == "cluster" else UPSTREAM_SERVERS, options.force_tcp,
+        f"{'' if facts.interception == 'redirect_policy' else address}:{options.health_port}", options.metrics_port,
+        reload=True,
+    )  # fmt: skip
 
 
 def _json(held: t.Mapping[str, str], key: str, empty: t.Any) -> t.Any:

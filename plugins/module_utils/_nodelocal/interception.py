@@ -15,7 +15,6 @@ import typing as t
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.options import Evidence
 
-MODES = ("cluster_ip", "local_ip", "redirect_policy")
 _BY_RULES = ("iptables", "nftables")
 
 

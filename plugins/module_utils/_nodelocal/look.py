@@ -212,11 +212,14 @@ def check_nodes(
             if short is not None:
                 lacking.append(short)
     if lacking:
-        names = ", ".join(f"{short['kind']} {short['name']}" for short in lacking[:5])
+        names = "; ".join(
+            f"{short['kind']} {short['name']} ({', '.join(short['ip_blocks']) or short['why']})"
+            for short in lacking[:5]
+        )
         more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
         found.warnings.append(
-            f"{names}{more}: pods under these policies do not reach the cache until the policies allow it (result: "
-            "policies)"
+            f"pods under these policies do not reach the cache until the policies allow what stands behind their names "
+            f"(all of them are in the result: policies): {names}{more}"
         )
     for unread in reader.unreadable:
         found.warnings.append(f"not checked, as it may not be read: {unread['what']}: {unread['why']}")

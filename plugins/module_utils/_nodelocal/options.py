@@ -11,16 +11,25 @@ import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.keys import is_domain_name
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.versions import NODE_CACHE, number
+from ansible_collections.kubenode.network.plugins.module_utils._kube.checks import check_labels, check_name
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.module import EDITS
 
 INTERFACE = "nodelocaldns"
 """What node-cache calls its interface unless told (cmd/node-cache/main.go)."""
+OWNER = "kubenode.network/nodelocaldns"
+"""Of the Corefile's entries that make the file what it is."""
 DNS_PORT = 53
 
 # kubernetes/dns: the release that a plugin came to node-cache with; the others are older than any image in use.
 _SINCE = {"hosts": (1, 17, 0), "trace": (1, 17, 0), "dns64": (1, 21, 3)}
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+# distribution, reference grammar: a host with its port, and parts of a path.
+_REFERENCE = re.compile(
+    r"(?:(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
+    r"(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
+)
+_PLUGIN = re.compile(r"[^\s\"#{}(),]+")
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]+)?)(Ki|Mi|Gi|Ti|k|M|G|T|m|)")
 _UNITS = {
     "": 1.0, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
@@ -97,6 +106,10 @@ class Options(t.NamedTuple):
         return (NODE_CACHE - lacking) | self.known_plugins
 
 
+_TOLERATION = ("key", "operator", "value", "effect", "tolerationSeconds")
+# What nodelocaldns_node_info tells, and what a cluster tells of itself.
+_MODES = ("iptables", "nftables", "ipvs", "cilium", "ebpf", "ovn")
+
 # What the upstream manifest tolerates: a node with any taint runs pods that ask for names.
 _EVERYWHERE: tuple[t.Mapping[str, t.Any], ...] = (
     {"key": "CriticalAddonsOnly", "operator": "Exists"},
@@ -107,12 +120,14 @@ _EVERYWHERE: tuple[t.Mapping[str, t.Any], ...] = (
 
 def options(params: t.Mapping[str, t.Any]) -> Options:
     """The module's parameters. Raises KubeError for one that no cluster makes right."""
+    _check_names(params)
     edits = {name: params[name] for name in EDITS if params.get(name)}
     nodes = params["nodes"]
+    evidence = tuple(_evidence(one, f"node_evidence[{index}]") for index, one in enumerate(params["node_evidence"]))
     found = Options(
         params["state"], None if nodes is None else tuple(dict.fromkeys(nodes)), params["wave_size"],
         params["service"], params["namespace"], params["interception"], params["change_interception"],
-        tuple(_evidence(one) for one in params["node_evidence"]), _local_ips(params["local_ips"]),
+        evidence, _local_ips(params["local_ips"]),
         _domain(params["cluster_domain"]), params["external_zones_via"], params["on_bypass"], params["force_tcp"],
         params["owner"], params["purge"], edits, frozenset(params["known_plugins"]), _image(params),
         params["image_version"], tuple(params["image_pull_secrets"]),
@@ -122,6 +137,9 @@ def options(params: t.Mapping[str, t.Any]) -> Options:
     )  # fmt: skip
     _check_ports(found)
     _check_quantities(found.resources)
+    _check_tolerations(found.tolerations)
+    if found.wait_timeout < 1:
+        raise KubeError(f"wait_timeout: {found.wait_timeout} is no number of seconds from 1")
     wave(found.wave_size, 1)
     return found
 
@@ -143,8 +161,52 @@ def quantity(value: t.Any, what: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def _evidence(one: t.Mapping[str, t.Any]) -> Evidence:
+def _check_names(params: t.Mapping[str, t.Any]) -> None:
+    for option in ("service", "namespace"):
+        if params[option] is not None:
+            check_name(option, params[option])
+    for option in ("nodes", "image_pull_secrets"):
+        for name in params[option] or ():
+            check_name(option, name)
+    check_labels("node_selector", params["node_selector"])
+    for name in params["known_plugins"]:
+        if not _PLUGIN.fullmatch(name):
+            raise KubeError(f"known_plugins: {name!r} is no name of a plugin, as coredns -plugins prints it")
+    if params["owner"] == OWNER:
+        raise KubeError(
+            f"owner: {OWNER} is that of the entries which the module makes by itself; take another, or leave it out"
+        )
+
+
+def _check_tolerations(tolerations: t.Iterable[t.Mapping[str, t.Any]]) -> None:
+    for index, one in enumerate(tolerations):
+        for key in one:
+            if key not in _TOLERATION:
+                raise KubeError(f"tolerations[{index}]: {key!r} is none of {', '.join(_TOLERATION)}")
+
+
+def _evidence(one: t.Mapping[str, t.Any], where: str) -> Evidence:
     old = one.get("old_resolver_pods")
+    check_name(f"{where}.node", one["node"])
+    mode = one.get("kube_proxy_mode")
+    if mode and mode not in _MODES:
+        raise KubeError(
+            f"{where}.kube_proxy_mode: {mode!r} is none of {', '.join(_MODES)}; leave it out where it is not known"
+        )
+    for address in one.get("addresses") or ():
+        try:
+            ipaddress.ip_address(address)
+        except ValueError:
+            raise KubeError(f"{where}.addresses: {address!r} is no IP address") from None
+    for listener in one.get("listeners") or ():
+        port = listener.get("port")
+        if not isinstance(port, int) or not 0 < port < 65536:
+            raise KubeError(
+                f"{where}.listeners: {listener!r} has no port (1-65535); expected are address, port and process, as "
+                "nodelocaldns_node_info tells them"
+            )
+    if not all(old or ()):
+        raise KubeError(f"{where}.old_resolver_pods: has an empty element, expected are names of pods")
     return Evidence(
         one["node"], one.get("kube_proxy_mode") or "", tuple(one.get("addresses") or ()),
         tuple(one.get("listeners") or ()), None if old is None else tuple(old),
@@ -204,6 +266,12 @@ def _image(params: t.Mapping[str, t.Any]) -> str:
         raise KubeError(
             f"image: {params['image']!r} has a tag, a digest or no name; give the tag as image_version: the version "
             "decides which plugins the cache has"
+        )
+    if not _REFERENCE.fullmatch(image):
+        option = "registry" if params["registry"] else "image"
+        raise KubeError(
+            f"{option}: {params[option]!r} makes {image!r}, which is no image; expected is a name without a scheme, "
+            "such as mirror.example:5000/dns/k8s-dns-node-cache"
         )
     if not _TAG.fullmatch(version):
         raise KubeError(f"image_version: {params['image_version']!r} is no tag of an image")

@@ -4,8 +4,7 @@
 """Network policies that let pods ask the cluster's DNS pods, and would not let them ask the cache. Pure.
 
 A rule that allows DNS by the labels of pods matches what kube-proxy has led to a pod. A cache in the node's network is
-no
-pod: packets to it keep their destination, which only an ipBlock names.
+no pod: packets to it keep their destination, which only an ipBlock names.
 """
 
 from __future__ import annotations
@@ -32,6 +31,10 @@ KINDS = (
     Kind("CiliumNetworkPolicy", "/apis/cilium.io/v2/ciliumnetworkpolicies"),
     Kind("CiliumClusterwideNetworkPolicy", "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies"),
 )
+
+
+# Cilium, "Entities based": those that an address of the node itself is part of.
+_WITH_NODES = {"host", "cluster", "all"}
 
 
 class _Rule(t.NamedTuple):
@@ -126,7 +129,7 @@ def _cilium(policy: Object) -> t.Iterator[_Rule]:
         selects = any(rule.get(key) for key in ("toEndpoints", "toServices"))
         yield _Rule(
             not ports or any(str(one.get("port")) in (str(DNS_PORT), "0") for one in ports),
-            bool(entities & {"host", "all"}) or not (selects or nets or entities or rule.get("toFQDNs")),
+            bool(entities & _WITH_NODES) or not (selects or nets or entities or rule.get("toFQDNs")),
             selects, tuple(nets),
         )  # fmt: skip
 

@@ -23,6 +23,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.look i
 )
 from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.objects import Desired
 from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.options import INTERFACE, Options, wave
+from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.trial import try_writes
 from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.waves import CachePod, Node, Place, Say
 
 
@@ -162,10 +163,7 @@ def _write(
     environment.
     """
     client, found = run.client, run.found
-    for step in (*todo, daemon_set):
-        # Refused before anything is written, rather than after half of it.
-        if step.todo and (step.live is None or step.takes_over):
-            apply.try_out(client, step.declared)
+    _try_writes(run, declared, (*todo, daemon_set), chunks)
     for step in todo:
         if step.declared["kind"] != "CiliumLocalRedirectPolicy":
             apply.do(client, step)
@@ -193,6 +191,23 @@ def _write(
     for step in todo:
         if step.declared["kind"] == "CiliumLocalRedirectPolicy":
             apply.do(client, step)
+
+
+def _try_writes(
+    run: _Run, declared: Desired, steps: t.Sequence[Step], chunks: t.Sequence[t.Sequence[str]]
+) -> None:  # fmt: skip
+    found, names = run.found, [name for chunk in chunks for name in chunk]
+    made = [declared.config_map] if steps[-1].todo else []
+    if found.config_map is None:
+        # What is written into it later makes no difference to whether it may be made.
+        made.append(objects.config_map(found.namespace, found.made.texts.after, "", ""))
+    held = [name for name in run.nodes if found.held is None and name not in (chunks[0] if chunks else ())]
+    held += [name for name in names if run.nodes[name].held]
+    old = [pod for pod in run.pods if pod.node in names and pod.revision != declared.revision and not pod.leaving]
+    edited = found.config_map if _edits(found) else None
+    try_writes(
+        run.client, steps, made, edited, held[0] if held else "", f"{run.place.path}/{old[0].name}" if old else ""
+    )
 
 
 def _lint_again(run: _Run) -> None:

@@ -1,0 +1,52 @@
+# Copyright (c) 2026, kubenode.network contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the API server takes as a name, told before it is asked: with a wrong one a path would lead elsewhere."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
+
+# apimachinery, pkg/util/validation: IsDNS1123Subdomain (RFC 1123 2.1 in lower case), IsConfigMapKey, IsQualifiedName,
+# IsValidLabelValue.
+_SUBDOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
+_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}\Z")
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?\Z")
+
+
+def is_subdomain(text: str) -> bool:
+    """Whether it is a DNS name in lower case, as names of objects and the cluster's domain are."""
+    return bool(_SUBDOMAIN.match(text))
+
+
+def check_name(option: str, name: str) -> str:
+    """The name of an object. Raises KubeError with the name of the option."""
+    if not is_subdomain(name):
+        raise KubeError(
+            f"{option}: {name!r} is no name of an object in a cluster (letters in lower case, digits, '-' and '.'); "
+            "give it as kubectl shows it"
+        )
+    return name
+
+
+def check_key(option: str, key: str) -> str:
+    """The key of a ConfigMap. Raises KubeError with the name of the option."""
+    if not _KEY.match(key) or key in (".", ".."):
+        raise KubeError(f"{option}: {key!r} is no key of a ConfigMap (letters, digits, '-', '_' and '.')")
+    return key
+
+
+def check_labels(option: str, labels: t.Mapping[t.Any, t.Any]) -> None:
+    """Labels to select by. Raises KubeError with the name of the option."""
+    for key, value in labels.items():
+        prefix, slash, name = str(key).rpartition("/")
+        if not _LABEL.match(name) or (slash and not is_subdomain(prefix)):
+            raise KubeError(f"{option}: {key!r} is no label such as kubernetes.io/os")
+        if not isinstance(value, str) or (value and not _LABEL.match(value)):
+            raise KubeError(
+                f"{option}: {key} has {value!r}, which is no value of a label; expected is a text such as 'true', in "
+                "quotes where YAML would make something else of it"
+            )
