@@ -31,7 +31,7 @@ ROUNDS = 4
 
 @pytest.mark.parametrize("domain", ["quick.example", "slow.example"])
 def test_no_query_is_lost_while_servers_take_over(domain: str, tmp_path: pathlib.Path) -> None:
-    """200 queries a second, of which a slow upstream's wait 1.5 s for their answers, through four restarts."""
+    """200 queries a second from a pod, of which a slow upstream's wait 1.5 s for answers, through four restarts."""
     options = Options(
         "/x", (LOCAL,), (UPSTREAM,), interface_type="ifb", upstreams=(UPSTREAM,), force_tcp=False
     )  # fmt: skip
@@ -39,7 +39,7 @@ def test_no_query_is_lost_while_servers_take_over(domain: str, tmp_path: pathlib
         subprocess.run([coredns(), "-plugins"], capture_output=True, text=True, check=True).stdout
     )
     (tmp_path / "Corefile").write_text(text.edit("", "", options, plugins).text, encoding="utf-8")
-    (tmp_path / "node").write_text(node_script.text_for(options, "none", units.USER), encoding="utf-8")
+    (tmp_path / "node").write_text(node_script.text_for(options, "nft", units.USER), encoding="utf-8")
     command = ["unshare", "--net", "--", sys.executable, str(HERE / "take_over.py"), str(coredns()), str(tmp_path)]
     done = subprocess.run(
         [*command, str(LOAD), domain, str(ROUNDS)], capture_output=True, text=True, timeout=240, check=False,
