@@ -39,7 +39,8 @@ options:
     default: present
   binary:
     description:
-      - Absolute path of a CoreDNS on the node. It is copied, so the file may be replaced or removed later.
+      - Absolute path of a CoreDNS on the node. It is copied, so the file may be replaced or removed later. A node-cache
+        is refused, as it sets up interface and rules itself.
       - It needs the plugins bind, cache, errors, forward, health, loop and prometheus, and those of the declared edits.
       - Needed unless O(state=absent).
     type: path

@@ -121,6 +121,13 @@ def binary(path: str, later: bool) -> Binary | None:
     try:
         said = run([path, "-version"], 20.0)
     except StateError as error:
+        # It wants its flags before it tells its version (kubernetes/dns, cmd/node-cache/main.go).
+        if "localip" in error.message:
+            raise StateError(
+                f"binary: {path} is a node-cache, which is made for a pod: it sets up an interface and rules of its "
+                "own, and its answers stop while it is restarted; expected a CoreDNS, such as one of its releases "
+                "(or install: pods of role dns_cache)"
+            ) from error
         raise StateError(f"binary: {path} does not run on this node ({error.message}): expected a CoreDNS") from error
     match = re.search(r"^CoreDNS-(\S+)", said, re.MULTILINE)
     if not match:
