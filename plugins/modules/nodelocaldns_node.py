@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: nodelocaldns_node
 
-short_description: Take away what a killed NodeLocal DNSCache left on a node
+short_description: Take away what a killed NodeLocal DNSCache left on a node, or have a running one let go
 
 version_added: 0.1.0
 
@@ -20,6 +20,8 @@ description:
     and comment, those of older releases, which have no comment, as a whole set for one address.
   - It refuses while a node-cache runs, while something listens on one of the addresses, and while pods or the kubelet
     still use an address of the cache's own, as these would lose their DNS.
+  - A node-cache that ends in order takes both along, the interface first. Until its rules are gone too queries for the
+    ClusterIP are lost. With O(state=released) before it ends they go to CoreDNS instead.
   - Runs on the node, as root.
 requirements:
   - iptables-save and iptables-restore of the flavour that the rules are of, or nft.
@@ -30,8 +32,11 @@ options:
   state:
     description:
       - V(absent) removes what was left.
+      - V(released) has a cache that runs, and is about to end, let go of O(cluster_ips). Of its rules those go that
+        keep queries for them from kube-proxy, all at once. It answers what it was sent, and its other rules, its
+        interface and its own addresses stay. A node-cache makes the rules anew within a minute, so end it at once.
     type: str
-    choices: [absent]
+    choices: [absent, released]
     default: absent
   interface:
     description:
@@ -49,6 +54,7 @@ options:
     description:
       - ClusterIPs of the cluster's DNS Service, for the same reason. Pods that use them do not stand in the way, as
         kube-proxy serves them once the cache's interface is gone.
+      - Needed with O(state=released).
     type: list
     elements: str
     default: []
@@ -77,6 +83,11 @@ EXAMPLES = r"""
     local_ips: [169.254.20.10]
     cluster_ips: [10.96.0.10]
     force: true
+
+- name: Have queries go to CoreDNS before the node's cache is ended by hand
+  kubenode.network.nodelocaldns_node:
+    state: released
+    cluster_ips: [10.96.0.10]
 """
 
 RETURN = r"""

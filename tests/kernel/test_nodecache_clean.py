@@ -17,6 +17,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._cache_service.op
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.clean import clean
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.model import NodeCacheError
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.module import NODE_INFO_OPTIONS, NODE_OPTIONS
+from ansible_collections.kubenode.network.plugins.module_utils._nodecache.release import release
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.report import info
 from ansible_collections.kubenode.network.tests.kernel import nodecache_world as made
 from ansible_collections.kubenode.network.tests.kernel.nodecache_world import CLUSTER, INTERFACE, LOCAL, World
@@ -160,6 +161,31 @@ def test_a_cache_that_answers_is_never_cut_off(world: World) -> None:
     assert saved("nft") == before
     assert INTERFACE in world.netns.indexes
     assert cleaned(world)["changed"]
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_a_cache_that_is_to_end_lets_go_of_the_clusterip_alone(world: World, flavour: str) -> None:
+    world.flavour = flavour
+    world.restore(NEIGHBOURS)
+    world.build(flavour)
+    server = world.serve(CLUSTER)
+    before = saved(flavour)
+    options = {**DEFAULTS, "state": "released", "cluster_ips": [CLUSTER]}
+    foreseen = release(options, True)
+    assert saved(flavour) == before
+    done = release(options, False)
+    assert done == foreseen
+    assert len(done["removed"]) == 4
+    # What it still has to answer is not tracked, as its queries were not.
+    gone = [line for line in before if line not in saved(flavour)]
+    assert sorted(re.findall(r"-A (\w+) -d (\S+) -p (\w+)", "\n".join(gone))) == sorted(
+        (chain, f"{CLUSTER}/32", protocol) for chain in ("OUTPUT", "PREROUTING") for protocol in ("tcp", "udp")
+    )
+    assert (release(options, False)["changed"], server.poll()) == (False, None)
+    looked = info({**{name: one.get("default") for name, one in NODE_INFO_OPTIONS.items()}, "test_query": False})
+    assert {one["kind"] for one in looked["findings"] if one["step"] == 3} == {"nat_taken"}, "kube-proxy has it again"
+    with pytest.raises(NodeCacheError, match="cluster_ips is empty: state released needs the ClusterIPs"):
+        release({**options, "cluster_ips": []}, False)
 
 
 def test_pods_and_kubelets_that_use_the_address_stand_in_the_way(world: World) -> None:

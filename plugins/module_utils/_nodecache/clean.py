@@ -102,7 +102,7 @@ class Found(t.NamedTuple):
         return lines
 
 
-def _made(chain: Chain, rule: Rule) -> Made | None:
+def shape_of(chain: Chain, rule: Rule) -> Made | None:
     """What a rule would be of a node-cache's, by its shape alone; None where no node-cache makes such a rule."""
     if rule.not_understood or rule.mark is not None or not chain.hook or (rule.notrack and rule.verdict is not None):
         return None
@@ -146,7 +146,7 @@ def leftovers(ruleset: Ruleset) -> list[Leftover]:
             if not ours and ("--comment" in comment or not isinstance(raw, str) or "port" not in raw):
                 continue
             rule = chain.rule(position)
-            made = _made(chain, rule)
+            made = shape_of(chain, rule)
             if made is None:
                 continue
             one = Leftover(chain, position, rule)
@@ -250,7 +250,7 @@ def clean(params: t.Mapping[str, t.Any], check_mode: bool, root: str = "/") -> d
                     asking,
                 )
         if lines and not check_mode:
-            _remove_rules(found.rules)
+            remove_rules(found.rules)
             if found.link is not None:
                 try:
                     sock.request(encode_link_delete(found.link.index))
@@ -290,7 +290,7 @@ def _refuse_foreign(sock: RtnlSocket, found: Found, interface: str) -> None:
             )
 
 
-def _remove_rules(rules: t.Sequence[Leftover]) -> None:
+def remove_rules(rules: t.Sequence[Leftover]) -> None:
     by_program: dict[tuple[str, str], list[Leftover]] = {}
     native = []
     for one in rules:

@@ -27,7 +27,7 @@ NODE_INFO_OPTIONS: dict[str, dict[str, t.Any]] = {
     "timeout": {"type": "float", "default": 3.0},
 }
 NODE_OPTIONS: dict[str, dict[str, t.Any]] = {
-    "state": {"type": "str", "choices": ["absent"], "default": "absent"},
+    "state": {"type": "str", "choices": ["absent", "released"], "default": "absent"},
     "interface": {"type": "str", "default": "nodelocaldns"},
     "local_ips": {"type": "list", "elements": "str", "default": []},
     "cluster_ips": {"type": "list", "elements": "str", "default": []},
@@ -43,10 +43,12 @@ def run_info(module: AnsibleModule) -> t.NoReturn:
 
 
 def run_clean(module: AnsibleModule) -> t.NoReturn:
-    """Remove what was left, and exit with that."""
+    """Remove what was left, or let go of the ClusterIPs, and exit with that."""
     from ansible_collections.kubenode.network.plugins.module_utils._nodecache.clean import clean
+    from ansible_collections.kubenode.network.plugins.module_utils._nodecache.release import release
 
-    _finish(module, lambda: clean(module.params, module.check_mode))
+    work = release if module.params["state"] == "released" else clean
+    _finish(module, lambda: work(module.params, module.check_mode))
 
 
 def _finish(module: AnsibleModule, work: t.Callable[[], dict[str, t.Any]]) -> t.NoReturn:

@@ -12,7 +12,10 @@ from ansible_collections.kubenode.network.plugins.module_utils.simulated import 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=NODE_OPTIONS, supports_check_mode=True)
-    log("clean", " ".join(module.params["local_ips"] + module.params["cluster_ips"]))
+    log(
+        "release" if module.params["state"] == "released" else "clean",
+        " ".join(module.params["local_ips"] + module.params["cluster_ips"]),
+    )
     module.exit_json(changed=False, removed=[], in_use_by=[], double=DOUBLE)
 
 

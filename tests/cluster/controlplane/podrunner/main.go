@@ -6,6 +6,7 @@
 // it (whatever image they name, the program is the CoreDNS it was given) each in a network namespace of its own, keeps
 // mounted ConfigMaps up to date after a delay as a kubelet does, restarts what crashes with a growing back-off, and
 // serves the logs and port forwards that the API server proxies to a kubelet. Services become DNAT rules of nftables.
+// A node-cache finds the programs of the machine in its root, as it has them in its image.
 //
 // It expects to be root of a private user, mount and network namespace.
 package main
@@ -32,6 +33,9 @@ type options struct {
 	serviceNetwork string
 	coredns        string
 	nodeCache      string
+	cacheRules     string
+	clusterDNS     string
+	labels         string
 	folder         string
 	configMapDelay time.Duration
 	backOff        time.Duration
@@ -51,6 +55,9 @@ func main() {
 	flag.StringVar(&o.serviceNetwork, "service-network", "10.96.0.0/16", "addresses of the Services")
 	flag.StringVar(&o.coredns, "coredns", "", "the program that containers run")
 	flag.StringVar(&o.nodeCache, "node-cache", "", "the program of containers whose image is a node-cache")
+	flag.StringVar(&o.cacheRules, "cache-rules", "", "what a stand-in for node-cache lays for each of its addresses, for iptables-restore")
+	flag.StringVar(&o.clusterDNS, "cluster-dns", "", "name server of pods whose dnsPolicy is ClusterFirst; they have none without")
+	flag.StringVar(&o.labels, "labels", "", "more labels of the Node, as name=value, with commas between them")
 	flag.StringVar(&o.folder, "folder", "", "where pods have their files and logs")
 	flag.DurationVar(&o.configMapDelay, "configmap-delay", 0, "after which a changed ConfigMap reaches the pods that mount it")
 	flag.DurationVar(&o.backOff, "back-off", time.Second, "before the first restart; doubles with each up to sixteen times")

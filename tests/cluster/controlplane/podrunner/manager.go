@@ -73,9 +73,13 @@ func (m *manager) seen(ctx context.Context, object *core.Pod) {
 	defer m.mutex.Unlock()
 	known := m.pods[object.UID]
 	if object.DeletionTimestamp != nil {
-		if known == nil {
+		switch {
+		case known == nil:
 			go m.forget(object)
-		} else {
+		case known.ending:
+			// Its status changes while it ends; it is gone when its container is, and not before.
+		default:
+			known.ending = true
 			grace := time.Duration(0)
 			if object.DeletionGracePeriodSeconds != nil {
 				grace = time.Duration(*object.DeletionGracePeriodSeconds) * time.Second
@@ -123,11 +127,14 @@ func (m *manager) configMapChanged(ctx context.Context, changed *core.ConfigMap)
 func (m *manager) end(uid types.UID, grace time.Duration) {
 	m.mutex.Lock()
 	known := m.pods[uid]
+	m.mutex.Unlock()
+	if known == nil {
+		return
+	}
+	known.stop(grace)
+	m.mutex.Lock()
 	delete(m.pods, uid)
 	m.mutex.Unlock()
-	if known != nil {
-		known.stop(grace)
-	}
 }
 
 // forget lets the API server take away a pod that has ended.

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	core "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/errors"
@@ -16,11 +17,17 @@ import (
 
 // register makes the Node, Ready, with the port where its kubelet answers.
 func register(ctx context.Context, client kubernetes.Interface, o options, port int) error {
+	labels := map[string]string{
+		"kubernetes.io/hostname": o.node, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+	}
+	for _, one := range strings.Split(o.labels, ",") {
+		if name, value, found := strings.Cut(one, "="); found {
+			labels[name] = value
+		}
+	}
 	node := &core.Node{
-		ObjectMeta: meta.ObjectMeta{Name: o.node, Labels: map[string]string{
-			"kubernetes.io/hostname": o.node, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
-		}},
-		Spec: core.NodeSpec{PodCIDR: o.podNetwork, PodCIDRs: []string{o.podNetwork}},
+		ObjectMeta: meta.ObjectMeta{Name: o.node, Labels: labels},
+		Spec:       core.NodeSpec{PodCIDR: o.podNetwork, PodCIDRs: []string{o.podNetwork}},
 	}
 	made, err := client.CoreV1().Nodes().Create(ctx, node, meta.CreateOptions{})
 	if errors.IsAlreadyExists(err) {

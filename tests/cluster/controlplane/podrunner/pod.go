@@ -7,6 +7,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -37,6 +38,8 @@ type pod struct {
 	exited   chan struct{}
 	logged   chan struct{}
 	stopping bool
+	ending   bool
+	mounted  []string
 	restarts int32
 	seen     map[string]string
 }
@@ -119,6 +122,11 @@ func (p *pod) prepare(ctx context.Context) (err error) {
 		if p.sandbox, err = p.manager.network.newSandbox(); err != nil {
 			return err
 		}
+		// For those who look into the pod's network.
+		pid := fmt.Sprintln(p.sandbox.holder.Process.Pid)
+		if err := os.WriteFile(p.pidPath(), []byte(pid), 0o644); err != nil {
+			return err
+		}
 	}
 	root := filepath.Join(p.folder, "root")
 	for _, name := range []string{"etc", "tmp", "dev"} {
@@ -131,15 +139,24 @@ func (p *pod) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	source := p.manager.options.coredns
-	if image := p.object.Spec.Containers[0].Image; p.manager.options.nodeCache != "" && strings.Contains(image, "node-cache") {
+	if p.isNodeCache() {
 		source = p.manager.options.nodeCache
+		if err := p.mountMachine(root); err != nil {
+			return err
+		}
 	}
-	if err := syscall.Mount(source, program, "", syscall.MS_BIND, ""); err != nil {
+	if err := p.bind(source, program); err != nil {
 		return fmt.Errorf("the program cannot be mounted: %w", err)
 	}
 	if p.object.Spec.DNSPolicy == core.DNSDefault {
 		text, _ := os.ReadFile("/etc/resolv.conf")
 		if err := os.WriteFile(filepath.Join(root, "etc/resolv.conf"), text, 0o644); err != nil {
+			return err
+		}
+	}
+	if server := p.manager.options.clusterDNS; server != "" && p.object.Spec.DNSPolicy == core.DNSClusterFirst && !p.object.Spec.HostNetwork {
+		text := fmt.Sprintf("search %s.svc.cluster.local svc.cluster.local cluster.local\nnameserver %s\noptions ndots:5\n", p.object.Namespace, server)
+		if err := os.WriteFile(filepath.Join(root, "etc/resolv.conf"), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
@@ -166,6 +183,56 @@ func (p *pod) prepare(ctx context.Context) (err error) {
 	}
 }
 
+func (p *pod) pidPath() string {
+	return filepath.Join(p.manager.options.folder, p.object.Name+".pid")
+}
+
+func (p *pod) isNodeCache() bool {
+	return p.manager.options.nodeCache != "" && strings.Contains(p.object.Spec.Containers[0].Image, "node-cache")
+}
+
+func (p *pod) bind(source, target string) error {
+	if err := syscall.Mount(source, target, "", syscall.MS_BIND, ""); err != nil {
+		return err
+	}
+	p.mounted = append(p.mounted, target)
+	return nil
+}
+
+// mountMachine brings iptables and ip into a root, and the rules of a stand-in.
+func (p *pod) mountMachine(root string) error {
+	for _, name := range []string{"usr", "bin", "sbin", "lib", "lib64", "etc/alternatives"} {
+		from, to := filepath.Join("/", name), filepath.Join(root, name)
+		if link, err := os.Readlink(from); err == nil {
+			if err := os.Symlink(link, to); err != nil && !os.IsExist(err) {
+				return err
+			}
+		} else if held, err := os.Stat(from); err == nil && held.IsDir() {
+			if err := os.MkdirAll(to, 0o755); err != nil {
+				return err
+			}
+			if err := p.bind(from, to); err != nil {
+				return fmt.Errorf("%s cannot be mounted: %w", from, err)
+			}
+		}
+	}
+	null := filepath.Join(root, "dev/null")
+	if err := os.WriteFile(null, nil, 0o666); err != nil {
+		return err
+	}
+	if err := p.bind("/dev/null", null); err != nil {
+		return fmt.Errorf("/dev/null cannot be mounted: %w", err)
+	}
+	if p.manager.options.cacheRules == "" {
+		return nil
+	}
+	text, err := os.ReadFile(p.manager.options.cacheRules)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(root, "etc/cache.rules"), text, 0o644)
+}
+
 func (p *pod) containerID() string {
 	return fmt.Sprintf("podrunner://%s-%d", p.object.UID, p.restarts)
 }
@@ -178,13 +245,22 @@ func (p *pod) start() (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	words := append([]string{chroot, filepath.Join(p.folder, "root"), "/coredns"}, container.Args...)
+	root := filepath.Join(p.folder, "root")
+	// A container that starts anew finds nothing of the one before, a pid file above all.
+	if err := errors.Join(os.RemoveAll(filepath.Join(root, "tmp")), os.Mkdir(filepath.Join(root, "tmp"), 0o755)); err != nil {
+		return time.Time{}, err
+	}
+	words := append([]string{chroot, root, "/coredns"}, container.Args...)
 	if !p.object.Spec.HostNetwork {
 		words = append([]string{"nsenter", "--net", fmt.Sprintf("--target=%d", p.sandbox.holder.Process.Pid), "--"}, words...)
 	}
 	command := exec.Command(words[0], words[1:]...)
+	path := "/"
+	if p.isNodeCache() {
+		path = "/usr/sbin:/usr/bin:/sbin:/bin"
+	}
 	command.Env = []string{
-		"PATH=/", "KUBERNETES_SERVICE_HOST=" + p.manager.options.apiHost, "KUBERNETES_SERVICE_PORT=" + p.manager.options.apiPort,
+		"PATH=" + path, "KUBERNETES_SERVICE_HOST=" + p.manager.options.apiHost, "KUBERNETES_SERVICE_PORT=" + p.manager.options.apiPort,
 	}
 	command.Env = append(command.Env, p.serviceLinks()...)
 	for _, one := range container.Env {
@@ -343,6 +419,10 @@ func (p *pod) report(ctx context.Context, phase core.PodPhase, state, last core.
 // stop ends the container, kills it when the grace period is over, and takes the network namespace away.
 func (p *pod) stop(grace time.Duration) {
 	p.mutex.Lock()
+	if p.stopping {
+		p.mutex.Unlock()
+		return
+	}
 	p.stopping = true
 	command, exited := p.command, p.exited
 	p.mutex.Unlock()
@@ -355,8 +435,11 @@ func (p *pod) stop(grace time.Duration) {
 			<-exited
 		}
 	}
-	_ = syscall.Unmount(filepath.Join(p.folder, "root/coredns"), syscall.MNT_DETACH)
+	for _, one := range p.mounted {
+		_ = syscall.Unmount(one, syscall.MNT_DETACH)
+	}
 	if p.sandbox != nil {
+		_ = os.Remove(p.pidPath())
 		p.sandbox.close()
 	}
 }

@@ -91,7 +91,8 @@ func ruleset(services []*core.Service, slices []*discovery.EndpointSlice) string
 		return fmt.Sprintf("  chain %s {\n    type nat hook %s priority -100;\n%s  }\n", name, hook, rules.String())
 	}
 	// The chains stay, with their hooks: only rules are replaced in one step, so that no packet goes by without any.
-	return "table ip podrunner\nflush table ip podrunner\ntable ip podrunner {\n" +
+	// The table's name tells others of the node who leads Services on.
+	return "table ip kube-proxy\nflush table ip kube-proxy\ntable ip kube-proxy {\n" +
 		chain("prerouting", "prerouting") + chain("output", "output") + "}\n"
 }
 

@@ -36,6 +36,12 @@ func (p *pod) mounts(changed *core.ConfigMap) bool {
 // mountVolumes writes the volumes' files below the pod's root where its container mounts them.
 func (p *pod) mountVolumes(ctx context.Context) error {
 	return p.eachMount(func(volume core.Volume, mount core.VolumeMount, folder string) error {
+		if host := volume.HostPath; host != nil && host.Type != nil && *host.Type == core.HostPathFileOrCreate {
+			if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
+				return err
+			}
+			return os.WriteFile(folder, nil, 0o600)
+		}
 		files, err := p.filesOf(ctx, volume)
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@
 
 // A CoreDNS with node-cache's plugin set, which takes node-cache's flags and makes its Corefile as node-cache does: pillars
 // replaced, stub domains of the ConfigMap kube-dns appended. It sets up no interface and no rules: it is not node-cache.
+// Where /etc/cache.rules has the rules for one address, it stands in for node-cache's set-up as well (setup.go), and says so.
 package main
 
 import (
@@ -50,11 +51,8 @@ var (
 
 func main() {
 	// Taken and not used.
-	for _, name := range []string{"interfacename", "health-port", "metrics-listen-address"} {
+	for _, name := range []string{"health-port", "metrics-listen-address"} {
 		flag.String(name, "", "as node-cache has it")
-	}
-	for _, name := range []string{"setupinterface", "setupiptables", "skipteardown"} {
-		flag.Bool(name, true, "as node-cache has it")
 	}
 	flag.Parse()
 	var first net.IP
@@ -69,6 +67,9 @@ func main() {
 	}
 	target := flag.Lookup("conf").Value.String()
 	if err := write(target); err != nil {
+		fail("%v", err)
+	}
+	if err := setUp(strings.Split(*localIPs, ",")); err != nil {
 		fail("%v", err)
 	}
 	go func() {
