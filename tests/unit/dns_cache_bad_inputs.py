@@ -143,7 +143,8 @@ DNS_CACHE_SERVICE: list[Case] = [
     ({"health_port": 53}, "health_port: 53 is the DNS port already"),
     ({"metrics_port": 8080}, "metrics_port: 8080 is health_port already"),
     ({"memory_max": "much"}, "memory_max: 'much' is no size"),
-    ({"memory_max": "64M"}, "memory_max: 64M is less than 96M"),
+    ({"memory_max": "64M"}, "memory_max: 64M is 64 MiB, and the cache takes up to 157 MiB"),
+    ({"cache": [{"server": ".", "options": {"success": [200000, 30]}}]}, "memory_max: 256M is 256 MiB, and the cache"),
     ({"owner": "kubenode.network/dns_cache_service"}, "owner: kubenode.network/dns_cache_service is that of"),
     ({"wait_timeout": 0}, "wait_timeout: 0 is no number of seconds"),
 ]
