@@ -164,6 +164,21 @@ CLUSTER_LEASE: list[Case] = [
     ({"wait_timeout": -1}, "wait_timeout: -1 was found"),
 ]
 
+_HOST: dict[str, t.Any] = {"host": "https://192.0.2.10:6443", "api_key": "x"}
+
+CONNECTION: list[Case] = [
+    ({"kubeconfig": "/no/such/file"}, "kubeconfig: there is no file /no/such/file"),
+    ({"kubeconfig": 5}, "kubeconfig: 5 is neither the path of a file nor the content"),
+    ({"kubeconfig": {}}, "kubeconfig: .*current-context"),
+    ({"kubeconfig": {"current-context": "a", "contexts": []}, "context": "b"}, "kubeconfig: .* name b .*contexts"),
+    ({**_HOST, "host": "192.0.2.10"}, "host: '192.0.2.10' is no URL such as https.*in the clear"),
+    ({**_HOST, "proxy": "socks9://x y"}, "proxy: 'socks9://x y' is no URL"),
+    ({**_HOST, "client_cert": "/no/crt"}, "client_cert: there is no file /no/crt"),
+    ({**_HOST, "client_key": "/no/key"}, "client_key: there is no file /no/key"),
+    ({**_HOST, "ca_cert": "/no/ca"}, "ca_cert: there is no file /no/ca"),
+    ({**_HOST, "impersonate_groups": ["dns"]}, "impersonate_groups: dns without impersonate_user"),
+]
+
 BAD_INPUTS: dict[str, list[Case]] = {
     "nodelocaldns": NODELOCALDNS,
     "nodelocaldns_node_info": NODE_INFO,
@@ -173,4 +188,5 @@ BAD_INPUTS: dict[str, list[Case]] = {
     "dns_cache_service": DNS_CACHE_SERVICE,
     "pod_eviction": POD_EVICTION,
     "cluster_lease": CLUSTER_LEASE,
+    "connection": CONNECTION,
 }
