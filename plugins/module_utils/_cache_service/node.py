@@ -115,7 +115,9 @@ def binary(path: str, later: bool) -> Binary | None:
     if not os.path.exists(path):
         if later:
             return None
-        raise StateError(f"binary: there is no file {path} on the node")
+        raise StateError(
+            f"binary: there is no file {path} on the node; bring a CoreDNS there first, or name where it is"
+        )
     if not os.path.isfile(path) or not os.access(path, os.X_OK):
         raise StateError(f"binary: {path} is no program: expected a file that may be executed (chmod 755)")
     try:
@@ -228,7 +230,7 @@ def _owner_of(inode: str) -> str:
 def _check_resolver(path: str, options: Options) -> None:
     content = read_file(path).text
     if content is None:
-        raise StateError(f"upstreams: there is no file {path} on the node")
+        raise StateError(f"upstreams: there is no file {path} on the node; name one that is there, or addresses")
     servers = re.findall(r"^nameserver\s+(\S+)", content, re.MULTILINE)
     if not servers:
         raise StateError(f"upstreams: {path} names no server (nameserver ...): CoreDNS would not start")
