@@ -39,7 +39,8 @@ options:
     default: present
   binary:
     description:
-      - Absolute path of a CoreDNS on the node. It is copied, so the file may be replaced or removed later.
+      - Absolute path of a CoreDNS on the node. It is copied, so the file may be replaced or removed later. A node-cache
+        is refused, as it sets up interface and rules itself.
       - It needs the plugins bind, cache, errors, forward, health, loop and prometheus, and those of the declared edits.
       - Needed unless O(state=absent).
     type: path
@@ -112,7 +113,8 @@ options:
   memory_max:
     description:
       - The most memory that a server may take, a number with K, M or G, or V(infinity). While queries move there are
-        two of them.
+        two of them. Less than what the caches of the Corefile take when they are full (about 30 MB for each server
+        block with the usual 9984 positive and negative answers) is an error.
     type: str
     default: 256M
   owner:

@@ -242,7 +242,54 @@ pods:
   type: list
   elements: dict
   sample: [{"pid": 4211, "command": "nginx", "addresses": ["10.244.1.7"], "name_servers": ["10.96.0.10"],
-            "host_network": false, "name": "default/web-0", "asks_cache": false}]
+            "host_network": false, "name": "default/web-0", "asks_cache": false,
+            "search": [default.svc.cluster.local, svc.cluster.local, cluster.local]}]
+resolver:
+  description:
+    - What pods with dnsPolicy V(Default), CoreDNS above all, get as their resolver on this node, and which pods have
+      something else, mostly an older copy. They keep it until they are made anew.
+  returned: success
+  type: dict
+  contains:
+    file:
+      description: The file that the kubelet copies (C(resolvConf)).
+      type: str
+      returned: success
+    place:
+      description: What says so.
+      type: str
+      returned: success
+    servers:
+      description: Its servers.
+      type: list
+      elements: str
+      returned: success
+    search:
+      description: Its search list.
+      type: list
+      elements: str
+      returned: success
+    old_copies:
+      description:
+        - Pods that neither ask the cluster's DNS nor have a copy of the file as it is. One with dnsPolicy V(None)
+          is among them as well, which only the API server can tell; M(kubenode.network.pod_eviction) does with
+          O(kubenode.network.pod_eviction#module:node_resolver=true).
+      type: list
+      elements: dict
+      returned: success
+    error:
+      description: Why the file could not be read. Empty where it was.
+      type: str
+      returned: success
+  sample:
+    file: /etc/resolv.conf
+    place: kubelet's default
+    servers: [10.100.0.53]
+    search: [internal.example.com]
+    old_copies:
+      - {"name": "kube-system/coredns-674b8bbfcf-9x2xk", "pid": 4107, "command": "/coredns", "name_servers": [10.0.0.2],
+         "search": [], "host_network": false}
+    error: ""
 leftovers:
   description:
     - Rules and interface that no running node-cache answers for, as M(kubenode.network.nodelocaldns_node) takes them

@@ -35,6 +35,13 @@ options:
         description:
           - The node that it is on. A pod of the same name that is on another is left alone.
         type: str
+  node_resolver:
+    description:
+      - Whether only pods go whose resolver is a copy of their node's, those with dnsPolicy V(Default), or
+        V(ClusterFirst) in the node's network. The others stay, as they would come back with the resolver that they
+        have.
+    type: bool
+    default: false
   wait_timeout:
     description:
       - Seconds for each pod, until its budget lets it go and another one is ready in its place.
@@ -55,6 +62,12 @@ EXAMPLES = r"""
       - name: shop/cart-7d9c5b6f4-x2x7k
         node: w1
     wait_timeout: 300
+
+- name: CoreDNS and others that copied the node's resolver before it was changed
+  kubenode.network.pod_eviction:
+    pods:
+      - name: kube-system/coredns-674b8bbfcf-9x2xk
+    node_resolver: true
 """
 
 RETURN = r"""

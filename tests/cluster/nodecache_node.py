@@ -9,13 +9,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache import asking, processes
 from ansible_collections.kubenode.network.tests.cluster import node_cache
 from ansible_collections.kubenode.network.tests.cluster.coredns_process import coredns
+from ansible_collections.kubenode.network.tests.cluster.load import Load
 from ansible_collections.kubenode.network.tests.kernel import nodecache_world as made
 from ansible_collections.kubenode.network.tests.kernel.nodecache_world import CLUSTER, INTERFACE, LOCAL, World
 
@@ -43,41 +43,8 @@ UPSTREAM_FILE = f"""
     }}
 }}
 """
-RATE = 200
 _SECONDS = 120
 """Without a pid file a node-cache sets up its rules a minute after it has started."""
-CLIENT = """
-import json, os, selectors, socket, struct, sys, time
-server, rate = sys.argv[1], int(sys.argv[2])
-os.set_blocking(0, False)
-name = b"".join(bytes((len(l),)) + l for l in b"kubernetes default svc cluster local".split()) + b"\\0"
-waiting, selector, sent, worst, start = {}, selectors.DefaultSelector(), 0, 0.0, time.monotonic()
-selector.register(0, selectors.EVENT_READ)
-ending = None
-while ending is None or (waiting and time.monotonic() < ending + 10):
-    now = time.monotonic()
-    if ending is None and now >= start + sent / rate:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.connect((server, 53))
-        sock.send(struct.pack("!HHHHHH", sent & 0xFFFF, 0x100, 1, 0, 0, 0) + name + struct.pack("!HH", 1, 1))
-        waiting[sock] = now
-        selector.register(sock, selectors.EVENT_READ)
-        sent += 1
-    for key, _events in selector.select(max(0, min(0.1, start + sent / rate - time.monotonic()))):
-        if key.fileobj == 0:
-            selector.unregister(0)
-            ending = time.monotonic()
-            continue
-        try:
-            good = key.fileobj.recv(4096)[3] & 15 == 0
-        except OSError:
-            good = False
-        selector.unregister(key.fileobj)
-        key.fileobj.close()
-        began = waiting.pop(key.fileobj) if good else None
-        worst = max(worst, time.monotonic() - began) if began else worst
-print(json.dumps({"sent": sent, "lost": len(waiting), "worst_ms": worst * 1000}))
-"""
 
 
 class Cache:
@@ -155,7 +122,7 @@ class Cache:
 
     def load(self) -> Load:
         """Queries from the pod for the ClusterIP, until told to end."""
-        return Load(self.world.pod.pid)
+        return Load(["nsenter", "-t", str(self.world.pod.pid), "-n"], CLUSTER)
 
     def stop(self) -> None:
         """End the cache in order, as its pod is deleted: interface and rules of a real node-cache go with it.
@@ -202,23 +169,3 @@ class Cache:
             if process is not None:
                 process.kill()
                 process.wait()
-
-
-class Load:
-    """A context manager: queries at a rate from a pod's namespace, each from a port of its own and never repeated."""
-
-    def __init__(self, pid: int) -> None:
-        command = ["nsenter", "-t", str(pid), "-n", sys.executable, "-c", CLIENT, CLUSTER, str(RATE)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def end(self) -> dict[str, t.Any]:
-        """Send no more, wait for the last answers, and count."""
-        told, _errors = self._process.communicate("end\n", timeout=120)
-        return t.cast("dict[str, t.Any]", json.loads(told.splitlines()[-1]))
-
-    def __enter__(self) -> Load:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._process.kill()
-        self._process.communicate()

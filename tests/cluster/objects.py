@@ -175,7 +175,7 @@ _PLURALS = {
     "DaemonSet": "daemonsets", "Service": "services", "Pod": "pods", "Namespace": "namespaces", "Node": "nodes",
     "CustomResourceDefinition": "customresourcedefinitions", "Addon": "addons", "HelmChart": "helmcharts",
     "HelmChartConfig": "helmchartconfigs", "DNS": "dnses", "IPPool": "ippools", "CiliumNode": "ciliumnodes",
-    "HorizontalPodAutoscaler": "horizontalpodautoscalers",
+    "HorizontalPodAutoscaler": "horizontalpodautoscalers", "ResourceQuota": "resourcequotas",
 }  # fmt: skip
 
 

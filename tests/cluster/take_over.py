@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lets CoreDNS servers take over from each other under load: take_over.py COREDNS FOLDER LOAD DOMAIN ROUNDS.
 
-It runs in a network namespace of its own, with an upstream of its own that lets one in ten names of slow.example wait.
+It runs in a network namespace of its own, which is a node with a pod that asks, and with an upstream that lets one in
+ten names of slow.example wait.
 Its last line is what the load says, with the number of moves.
 """
 
@@ -74,6 +75,27 @@ def start(program: str, corefile: pathlib.Path) -> subprocess.Popen[bytes]:
     return process
 
 
+def pod() -> subprocess.Popen[str]:
+    """A process in a pod's namespace, behind a link of its own."""
+    # It ends with its standard input, so with this process.
+    script = "ip link set lo up && echo ready && read -r _end"
+    holder = subprocess.Popen(
+        ["unshare", "--net", "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout
+    assert holder.stdout.readline() == "ready\n"
+    for line in (
+        f"ip link add veth0 type veth peer name eth0 netns {holder.pid}",
+        "ip address add 10.244.1.1/24 dev veth0",
+        "ip link set veth0 up",
+        f"nsenter -t {holder.pid} -n ip address add 10.244.1.5/24 dev eth0",
+        f"nsenter -t {holder.pid} -n ip link set eth0 up",
+        f"nsenter -t {holder.pid} -n ip route add default via 10.244.1.1",
+    ):
+        subprocess.run(line.split(), check=True)
+    return holder
+
+
 def main() -> None:
     program, folder, load, domain, rounds = sys.argv[1:]
     here = pathlib.Path(folder)
@@ -82,7 +104,10 @@ def main() -> None:
     for serve in (upstream, upstream_tcp):
         threading.Thread(target=serve, daemon=True).start()
     live = start(program, here / "Corefile")
-    asking = subprocess.Popen([sys.executable, load, LOCAL, domain, str(here / "stop"), str(here / "result")])
+    subprocess.run(["bash", f"{here}/node", "rules", "up"], check=True)
+    asker = pod()
+    enter = ["nsenter", "-t", str(asker.pid), "-n"]
+    asking = subprocess.Popen([*enter, sys.executable, load, LOCAL, domain, str(here / "stop"), str(here / "result")])
     moves = 0
     for _round in range(int(rounds)):
         time.sleep(1)

@@ -250,7 +250,7 @@ def test_a_replaced_text_comes_back_by_its_number(edge: t.Any, custom: t.Any) ->
     [
         ({"name": "coredns"}, "name: ConfigMap edge/coredns has the Corefile itself"),
         ({"service": None, "namespace": "default"}, "namespace: default is given, and CoreDNS runs in"),
-        ({"service": "none"}, "there is no Service edge/none; or name the Corefile .* with corefile_name"),
+        ({"service": "none"}, "there is no Service edge/none; .*; or name the Corefile .* with corefile_name"),
         ({"service": None, "corefile_name": "none"}, "there is no ConfigMap edge/none: .*corefile_name"),
         (
             {"service": None, "corefile_name": "coredns", "corefile_key": "x"},

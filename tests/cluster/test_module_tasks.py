@@ -55,6 +55,16 @@ PLAY = """
     - kubenode.network.cluster_dns_scale: {replicas: 0}
       register: too_few
       ignore_errors: true
+    - kubenode.network.dns_query_log: {state: prepared}
+      check_mode: true
+      diff: true
+      register: preparing
+    - kubenode.network.dns_query_log:
+      register: unprepared
+      ignore_errors: true
+    - kubenode.network.dns_query_log: {duration: 3 days}
+      register: too_long
+      ignore_errors: true
     - kubenode.network.kubelet_config_map: {name: tasks-kubelet-config, cluster_dns: [169.254.20.10]}
       check_mode: true
       diff: true
@@ -84,6 +94,9 @@ PLAY = """
           - scaled is changed and scaled.diff.after != scaled.diff.before
           - enough is not changed
           - too_few is failed and 'replicas' in too_few.msg
+          - preparing is changed and 'coredns-query-log' in preparing.diff.prepared
+          - unprepared is failed and 'prepared does both once' in unprepared.msg
+          - too_long is failed and too_long.msg.startswith('duration:')
           - told is changed and '169.254.20.10' in told.diff | string
           - known is not changed
           - no_address is failed and 'cluster_dns' in no_address.msg

@@ -27,7 +27,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._nodecache.module
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.release import release
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache.report import info
 from ansible_collections.kubenode.network.tests.cluster import node_cache
-from ansible_collections.kubenode.network.tests.cluster.nodecache_node import DOMAIN, NAME, RATE, STUB_ZONE, Cache
+from ansible_collections.kubenode.network.tests.cluster.load import RATE
+from ansible_collections.kubenode.network.tests.cluster.nodecache_node import DOMAIN, NAME, STUB_ZONE, Cache
 from ansible_collections.kubenode.network.tests.kernel import nodecache_world as made
 from ansible_collections.kubenode.network.tests.kernel.conftest import Netns, fresh_netns
 from ansible_collections.kubenode.network.tests.kernel.nodecache_world import CLUSTER, INTERFACE, LOCAL, POD
@@ -186,6 +187,17 @@ def test_without_its_rules_the_kernel_tracks_the_query_and_sends_it_past_the_cac
     assert f"the test's own query to {LOCAL} over udp is tracked" in tracked
     # So it was: CoreDNS got the pod's own query, over UDP.
     assert ["udp", NAME] in [line.split()[:2] for line in cache.asked_upstream()[asked:]]
+
+
+@pytest.mark.parametrize("cache", ["iptables"], indirect=True)
+def test_a_connection_of_the_past_is_not_taken_for_the_tests_own(cache: Cache) -> None:
+    """A busy pod has asked from thousands of ports that are still tracked when its node gets the cache."""
+    cache.world.in_pod("sh", "-c", "echo 42000 42007 > /proc/sys/net/ipv4/ip_local_port_range")
+    cache.world.iptables("-t", "raw", "-F")
+    for port in range(42000, 42007):
+        assert tracked(cache, CLUSTER, port)
+    cache.world.restore(made.rules_of_the_cache((LOCAL, CLUSTER)).partition("*filter")[0])
+    assert look()["findings"] == []
 
 
 def test_a_dead_upstream_and_a_killed_cache_are_told_apart(cache: Cache) -> None:

@@ -6,6 +6,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
 import time
 import typing as t
 import urllib.error
@@ -15,7 +20,9 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube import evic
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.evict import Wanted
-from ansible_collections.kubenode.network.tests.cluster import simulated_nodes
+from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import RtnlSocket
+from ansible_collections.kubenode.network.plugins.module_utils._nodecache import pods, resolver
+from ansible_collections.kubenode.network.tests.cluster import overlay, simulated_nodes
 
 SPACE = "evicted"
 CORE = f"/api/v1/namespaces/{SPACE}"
@@ -125,5 +132,72 @@ def test_what_nobody_would_make_anew_stays_and_is_told_and_a_pod_elsewhere_is_an
     ]
     assert evict._why_not({"metadata": {"ownerReferences": job}}).startswith("a pod of Job nightly")
     assert "static pod" in evict._why_not({"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}})
+    client = connect({"kubeconfig": str(web.cluster.kubeconfig())})
+    result = evict.evict(client, before, 30, False, lambda _line: None, node_resolver=True)
+    why = "its resolver is not the node's (dnsPolicy ClusterFirst), and the same when it is made anew"
+    assert result["left"] == [{"name": one.told, "why": why} for one in before]
+    assert evict._why_own({"spec": {"dnsPolicy": "ClusterFirst", "hostNetwork": True}}) == ""
     assert web.wanted() == before
     web.cluster.request("DELETE", f"{CORE}/pods/debug")
+
+
+def test_coredns_gets_its_nodes_new_resolver_one_pod_after_the_other(web: Web, tmp_path: pathlib.Path) -> None:
+    """CoreDNS runs for real, and what its pods copied is older than what their node's kubelet would copy now.
+
+    The role asks a double which pods these are, as the pods of the tests have no cgroups to name them by.
+    """
+    cluster = web.cluster
+    (tmp_path / "etc").mkdir()
+    shutil.copy("/etc/resolv.conf", tmp_path / "etc/resolv.conf")
+    uids = {one["metadata"]["uid"]: f"kube-system/{one['metadata']['name']}" for one in cluster.pods()}
+    assert len(uids) == 2
+
+    def old() -> list[str]:
+        with RtnlSocket() as sock:
+            found = resolver.copies(pods.pods(sock), (), "cluster.local", str(tmp_path))
+        roots = [os.readlink(f"/proc/{one['pid']}/root") for one in found["old_copies"]]
+        return sorted(name for uid, name in uids.items() if any(uid in root for root in roots))
+
+    assert old() == []
+    for uid in uids:
+        copy = cluster.folder / "node-1" / uid / "root/etc/resolv.conf"
+        copy.write_text("nameserver 192.0.2.99\n", encoding="utf-8")
+    stale = old()
+    assert stale == sorted(uids.values())
+    listed = refresh(cluster, tmp_path, [*stale, ""], "list")
+    told = ", ".join(f"{name} on node-1" for name in [*stale, "sleep (pid 1)"])
+    assert f"pods that have an older copy of the resolver, until they are recreated: {told}" in listed
+    assert old() == stale
+    done = refresh(cluster, tmp_path, [*stale, ""], "evict")
+    assert f"made anew, with the resolver of their node: {', '.join(stale)}" in done
+    assert 'until they are recreated: sleep (pid 1) on node-1"' in done
+    cluster.wait_ready("deployments", "coredns")
+    uids = {one["metadata"]["uid"]: f"kube-system/{one['metadata']['name']}" for one in cluster.pods()}
+    assert len(uids) == 2 and not set(uids.values()) & set(stale)
+    assert old() == []
+
+
+def refresh(cluster: t.Any, folder: pathlib.Path, old_copies: list[str], recreate: str) -> str:
+    """What the role says, after a node that says which pods have old copies."""
+    simulated = folder / "simulated"
+    if not simulated.exists():
+        simulated.mkdir()
+        overlay.lay(folder / "collections")
+    (simulated / "node-1.json").write_text(json.dumps({"old_copies": old_copies}), encoding="utf-8")
+    role = {"name": "kubenode.network.worker_network", "tasks_from": "refresh"}
+    play = {"hosts": "node-1", "gather_facts": False, "tasks": [{"ansible.builtin.include_role": role}]}
+    (folder / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
+    given = {
+        "ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        "worker_network_recreate_pods": recreate, "worker_network_kubeconfig": str(cluster.kubeconfig()),
+        "worker_network_node_name": "node-1",
+    }  # fmt: skip
+    done = subprocess.run(
+        ["ansible-playbook", "-i", "node-1,", str(folder / "play.yml"), "-e", json.dumps(given)], cwd=folder,
+        env={
+            **os.environ, "ANSIBLE_COLLECTIONS_PATH": str(folder / "collections"), "ANSIBLE_NOCOLOR": "1",
+            "KUBENODE_SIMULATED": str(simulated),
+        }, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

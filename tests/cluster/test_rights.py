@@ -12,7 +12,14 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile, evict, extra, kubelet, lease
+from ansible_collections.kubenode.network.plugins.module_utils._kube import (
+    corefile,
+    evict,
+    extra,
+    kubelet,
+    lease,
+    query_log,
+)
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import connect
 from ansible_collections.kubenode.network.plugins.module_utils._kube.corefile import Request
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
@@ -179,6 +186,21 @@ def test_an_extension_needs_the_role_for_it(having: t.Any, cluster: t.Any) -> No
     assert run(having("read", "extra"), wish)["changed"]
     assert "rights.example.com" in cluster.config_map("coredns-extra-configs")["data"]["Corefile"]
     assert run(having("read", "extra"), Wanted(owner="rights", reset=True))["resource_version"] == ""
+
+
+def test_a_query_log_needs_its_roles(having: t.Any, cluster: t.Any) -> None:
+    def run(client: t.Any, state: str) -> dict[str, t.Any]:
+        return query_log.run(client, query_log.Wish(state, wait_timeout=60), False, False)
+
+    with pytest.raises(KubeError, match=r"deployments.*forbidden.*docs/rbac"):
+        run(having("read", "edit"), "prepared")
+    assert run(having("prove"), "prepared")["changed"]
+    with pytest.raises(KubeError, match=r"jobs.*forbidden.*docs/rbac"):
+        run(having(), "present")
+    assert run(having("query-log"), "present")["logging"]
+    assert run(having(), "absent")["changed"]
+    assert run(having(), "unprepared")["changed"]
+    cluster.wait_ready("deployments", "coredns")
 
 
 def test_scaling_needs_the_role_to_scale(having: t.Any) -> None:

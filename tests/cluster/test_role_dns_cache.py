@@ -183,8 +183,8 @@ def test_the_cache_comes_wave_by_wave_each_proved_before_the_next_and_goes_as_it
 
     fleet.done()
     gone = fleet.run(RESET)
-    each = [f"release {objects.CLUSTER_DNS}", f"clean {objects.CLUSTER_DNS}"]
-    assert fleet.done("release", "clean", "kubelet") == each * 3
+    steps = ["release", "clean", "release", "release", "clean", "clean"]
+    assert fleet.done("release", "clean", "kubelet") == [f"{step} {objects.CLUSTER_DNS}" for step in steps]
     assert "removed DaemonSet kube-system/node-local-dns" in gone.output
     assert cache.get(DAEMON_SET) is None and cache.held() == set() and cache.pods() == {}
     assert fleet.holder() == ""

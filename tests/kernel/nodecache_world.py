@@ -183,14 +183,15 @@ class World:
             assert time.monotonic() < end
             time.sleep(0.02)
 
-    def holder(self, server: str) -> subprocess.Popen[str]:
-        """A process with a network and a resolv.conf of its own, as a pod has."""
+    def holder(self, server: str, resolver: str = "", host_network: bool = False) -> subprocess.Popen[str]:
+        """A process with a network and a resolv.conf of its own, as a pod has; ``resolver`` is its text."""
         file = self.folder / f"resolv.conf-{len(self._processes)}"
-        file.write_text(f"search default.svc.cluster.local svc.cluster.local\nnameserver {server}\noptions ndots:5\n")
+        text = f"search default.svc.cluster.local svc.cluster.local\nnameserver {server}\noptions ndots:5\n"
+        file.write_text(resolver or text)
         script = f'mount --bind "{file}" /etc/resolv.conf && echo ready && exec sleep 600'
+        apart = ["--mount"] if host_network else ["--net", "--mount"]
         process = subprocess.Popen(
-            ["unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", script],
-            stdout=subprocess.PIPE, text=True,
+            ["unshare", *apart, "--propagation", "private", "sh", "-c", script], stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self._processes.append(process)
         assert process.stdout

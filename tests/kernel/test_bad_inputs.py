@@ -17,7 +17,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
 from ansible_collections.kubenode.network.plugins.module_utils._state.run import execute, options_of
 
-from tests.unit.bad_inputs import BAD_INPUTS, Bad
+from tests.unit.bad_input import Bad
+from tests.unit.bad_inputs import BAD_INPUTS
 
 from .worlds import run, seen
 

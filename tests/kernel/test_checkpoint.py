@@ -5,121 +5,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 import signal
 import subprocess
-import sys
 import time
 import typing as t
 
 import pytest
-from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import checkpoints, store, watchdog
+from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import store, watchdog
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
-from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
 from ansible_collections.kubenode.network.plugins.module_utils._state.owned import load
-from ansible_collections.kubenode.network.plugins.module_utils._state.run import About, execute, options_of
 
-ROUTE = {
-    "destination": "10.200.0.0/16", "next_hop_address": "10.100.0.1", "next_hop_interface": "ens224", "metric": 100,
-}  # fmt: skip
-OTHER = {**ROUTE, "destination": "10.201.0.0/16"}
-PASSES = [{"type": "command", "argv": ["/bin/true"]}]
-# What works until the route to 10.200.0.0/16 is there.
-FAILS_AFTERWARDS = [{"type": "command", "argv": ["/bin/sh", "-c", "! ip route show | grep -q '^10.200'"], "timeout": 1}]
-
-
-class Node:
-    """The namespace of a test as a node: its files are below ``root``."""
-
-    def __init__(self, netns: t.Any, root: pathlib.Path) -> None:
-        self.netns = netns
-        self.root = root
-        (root / "etc/iproute2/rt_protos.d").mkdir(parents=True)
-        (root / "etc/iproute2/rt_protos.d/kubenode.conf").write_text("157\tkubenode\n")
-
-    def params(self, **params: t.Any) -> dict[str, t.Any]:
-        return {"owner": "storage", "routes": [ROUTE], "confirm": "node", "probes": PASSES, "persist": False, **params}
-
-    def run(self, check: bool = False, **params: t.Any) -> dict[str, t.Any]:
-        params = self.params(**params)
-        about = About("static_routes", params["owner"], params.pop("run", ""))
-        desired = desired_from_options(params, "static_routes")
-        return execute(desired, options_of(params), check, str(self.root), about=about)
-
-    def program(self, module: str = "static_routes", **params: t.Any) -> subprocess.Popen[str]:
-        """A run in a process of its own, as Ansible starts one; its answer is JSON on its output."""
-        params = self.params(**params)
-        if module != "static_routes":
-            params["desired_state"] = {"routes": {"config": params.pop("routes")}}
-            if "interfaces" in params:
-                params["desired_state"]["interfaces"] = params.pop("interfaces")
-        text = json.dumps(params)
-        argv = [sys.executable, "-c", _PROGRAM, text, str(self.root), module]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(argv, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
-
-    def answer(self, module: str = "static_routes", **params: t.Any) -> dict[str, t.Any]:
-        out, err = self.program(module, **params).communicate(timeout=60)
-        assert out, err
-        return t.cast("dict[str, t.Any]", json.loads(out))
-
-    def checkpoint(self, state: str, check: bool = False, **params: t.Any) -> dict[str, t.Any]:
-        return checkpoints.run({"state": state, **params}, check, str(self.root))
-
-    def ours(self) -> list[str]:
-        return sorted(entry["dst"] for entry in self.netns.json("route", "show", "table", "all", "proto", "157"))
-
-    def transactions(self) -> list[store.Transaction]:
-        return store.everything(str(self.root))
-
-    def wait(self, state: str, seconds: float = 15) -> store.Transaction:
-        """Until the latest transaction has come to this state."""
-        deadline = time.monotonic() + seconds
-        while True:
-            found = self.transactions()
-            if found and found[-1].state() == state:
-                return found[-1]
-            assert time.monotonic() < deadline, [one.describe() for one in found]
-            time.sleep(0.02)
-
-
-_PROGRAM = """
-import json, sys
-from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
-from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
-from ansible_collections.kubenode.network.plugins.module_utils._state.run import About, execute, options_of
-
-params, root, module = json.loads(sys.argv[1]), *sys.argv[2:]
-try:
-    about = About(module, params["owner"], params.pop("run", ""))
-    result = execute(desired_from_options(params, module), options_of(params), False, root, about=about)
-except StateError as error:
-    result = {"failed": True, "msg": error.message, **error.details}
-print(json.dumps(result, default=str))
-"""
+from .confirming import FAILS_AFTERWARDS, OTHER, ROUTE, Node, on_a_node, processes_of
 
 
 @pytest.fixture
 def node(wired: t.Any, tmp_path: pathlib.Path) -> t.Iterator[Node]:
-    node = Node(wired, tmp_path)
-    yield node
-    for one in node.transactions():
-        watchdog.disarm(one)
-
-
-def processes_of(one: store.Transaction) -> list[str]:
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                line = pathlib.Path("/proc", name, "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-            if one.id in line:
-                found.append(line)
-    return found
+    yield from on_a_node(wired, tmp_path)
 
 
 # --- confirmed by the node --------------------------------------------------------------------------------------------
@@ -371,109 +274,3 @@ def test_without_a_boot_unit_the_next_run_puts_the_files_back(node: Node) -> Non
     assert [line for line in result["warnings"] if "was open when the node was restarted" in line]
     assert node.ours() == ["10.201.0.0/16"]
     assert {key[1][2] for key in load(str(node.root)) if key[0] == "route"} == {"10.201.0.0/16"}
-
-
-# --- checkpoints ------------------------------------------------------------------------------------------------------
-
-
-def test_what_joined_a_checkpoint_is_kept_or_undone_with_it(node: Node) -> None:
-    conf = node.root / "chrony.conf"
-    conf.write_text("old\n")
-    created = node.checkpoint(
-        "create", rollback_timeout=30, restore_files=[str(conf.relative_to(node.root)).join(("/", ""))],
-        undo_commands=[f"echo undone >> {node.root}/said"],
-    )  # fmt: skip
-    identity = created["id"]
-    with pytest.raises(StateError, match=rf"Join it with checkpoint: {identity}"):
-        node.run()
-    first = node.run(checkpoint=identity)
-    assert "confirmed_by" not in first
-    assert first["transaction"]["id"] == f"{identity}.02"
-    # The second replaces what the first has made; undone in the wrong order there would be something left.
-    node.run(checkpoint=identity, routes=[{**ROUTE, "next_hop_address": "10.100.0.2"}, OTHER])
-    conf.write_text("new\n")
-    assert node.ours() == ["10.200.0.0/16", "10.201.0.0/16"]
-    listed = node.checkpoint("list")["transactions"][-1]
-    assert (listed["state"], listed["kind"], listed["id"]) == ("open", "checkpoint", identity)
-    assert sum("10.200.0.0/16" in line for line in listed["plan"]) == 2
-    extended = node.checkpoint("extend", id=identity, rollback_timeout=90)
-    assert 80 < extended["transaction"]["seconds_left"] <= 90
-
-    assert node.checkpoint("rollback", id=identity, check=True) == {"changed": True}
-    assert node.checkpoint("rollback", id=identity)["rolled_back"] is True
-    assert node.ours() == []
-    assert conf.read_text() == "old\n"
-    assert (node.root / "said").read_text() == "undone\n"
-    assert load(str(node.root)) == {}
-    assert node.checkpoint("rollback", id=identity)["changed"] is False
-    for state in ("commit", "extend"):
-        with pytest.raises(StateError, match="was undone"):
-            node.checkpoint(state, id=identity)
-
-
-def test_a_checkpoint_that_is_committed_stays_and_is_committed_once(node: Node) -> None:
-    identity = node.checkpoint("create", probes=PASSES)["id"]
-    node.run(checkpoint=identity)
-    result = node.checkpoint("commit", id=identity)
-    assert result["changed"]
-    assert [item["passed"] for item in result["probes"]] == [True]
-    assert node.checkpoint("commit", id=identity) == {"changed": False}
-    assert node.ours() == ["10.200.0.0/16"]
-    with pytest.raises(StateError, match="was kept"):
-        node.checkpoint("rollback", id=identity)
-    assert node.run(routes=[ROUTE])["changed"] is False
-
-
-def test_a_checkpoint_whose_probe_fails_is_undone(node: Node) -> None:
-    identity = node.checkpoint("create", probes=FAILS_AFTERWARDS, rollback_timeout=6)["id"]
-    node.run(checkpoint=identity)
-    with pytest.raises(StateError, match="has been undone"):
-        node.checkpoint("commit", id=identity)
-    assert node.ours() == []
-
-
-def test_a_run_for_the_controller_joins_a_checkpoint_and_its_confirmation_keeps_nothing(node: Node) -> None:
-    identity = node.checkpoint("create", rollback_timeout=60)["id"]
-    first = node.answer(confirm="controller", checkpoint=identity)
-    assert first["transaction"]["id"] == f"{identity}.02"
-    second = node.checkpoint("commit", id=f"{identity}.02")
-    assert second["changed"]
-    assert "confirmed_by" not in second
-    assert node.transactions()[-1].state() == store.OPEN
-    node.checkpoint("rollback", id=identity)
-    assert node.ours() == []
-
-
-def test_a_checkpoint_goes_back_by_itself(node: Node) -> None:
-    identity = node.checkpoint("create", rollback_timeout=5)["id"]
-    node.run(checkpoint=identity)
-    node.wait(store.ROLLED_BACK)
-    assert node.ours() == []
-    with pytest.raises(StateError, match=rf"{identity} is not open \(it is rolled back\)"):
-        node.run(checkpoint=identity)
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"state": "commit"}, r"id: found null, expected the id of the checkpoint to commit"),
-        ({"state": "commit", "id": "7"}, r"no transaction '7' on this node; it has: none"),
-        ({"state": "rollback", "id": "../x"}, r"no transaction '../x'"),
-        ({"state": "create", "id": "7"}, r'id: found "7", expected none with state: create'),
-        ({"state": "list", "rollback_timeout": 9}, r"rollback_timeout: found 9, expected none with state: list"),
-        ({"state": "create", "rollback_timeout": 1}, r"rollback_timeout: found 1, expected"),
-        ({"state": "create", "restore_files": ["etc/x"]}, r"restore_files\[0\].*absolute path of a file"),
-        ({"state": "create", "restore_files": ["/etc"]}, r"/etc is not a regular file"),
-        ({"state": "create", "undo_commands": [" "]}, r"undo_commands\[0\]"),
-        ({"state": "create", "probes": [{"type": "ping"}]}, r"probes\[0\]"),
-        (
-            {"state": "create", "rollback_timeout": 5, "probes": [{"type": "gateway", "timeout": 5}]},
-            r"rollback_timeout: found 5, expected more seconds than all probes",
-        ),
-        ({"state": "extend", "id": "7", "restore_files": ["/x"]}, r"restore_files.*It is for state: create"),
-    ],
-)
-def test_bad_options_are_told(node: Node, options: dict[str, t.Any], said: str) -> None:
-    with pytest.raises(StateError, match=said):
-        checkpoints.run(options, False, str(node.root))
-    assert node.transactions() == []

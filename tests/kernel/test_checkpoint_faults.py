@@ -21,8 +21,8 @@ import pytest
 from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import store, watchdog
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.plugins.module_utils._state.owned import load
+from ansible_collections.kubenode.network.tests.kernel.confirming import OTHER, PROGRAM, ROUTE, Node
 from ansible_collections.kubenode.network.tests.kernel.test_apply_properties import a_node, shown
-from ansible_collections.kubenode.network.tests.kernel.test_checkpoint import _PROGRAM, OTHER, ROUTE, Node
 
 # Addresses, routes, rules, a file and a kernel setting, so that a kill may fall between any two of them.
 FIRST = {
@@ -59,7 +59,7 @@ def start(root: str, document: dict[str, t.Any], confirm: str) -> subprocess.Pop
     params = {"owner": "o", "prune": True, "persist": False, "probes": [], "confirm": confirm, **document}
     if confirm == "none":
         del params["probes"]
-    argv = [sys.executable, "-c", _PROGRAM, json.dumps(params), root, "network_state"]
+    argv = [sys.executable, "-c", PROGRAM, json.dumps(params), root, "network_state"]
     return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 

@@ -19,9 +19,9 @@ from ansible_collections.kubenode.network.plugins.module_utils._netlink.rules im
 from ansible_collections.kubenode.network.plugins.module_utils._state import iproute2
 from ansible_collections.kubenode.network.plugins.module_utils._state.model import StateError
 from ansible_collections.kubenode.network.tests.kernel.conftest import EVERY_USER, ONE_USER
+from ansible_collections.kubenode.network.tests.kernel.route_cases import TWINS as ROUTES
+from ansible_collections.kubenode.network.tests.kernel.route_cases import random_routes
 from ansible_collections.kubenode.network.tests.kernel.test_netlink_addresses import TWINS as ADDRESSES
-from ansible_collections.kubenode.network.tests.kernel.test_netlink_routes import TWINS as ROUTES
-from ansible_collections.kubenode.network.tests.kernel.test_netlink_routes import random_routes
 from ansible_collections.kubenode.network.tests.kernel.test_netlink_rules import TWINS as RULES
 from ansible_collections.kubenode.network.tests.kernel.test_netlink_rules import random_rules
 from hypothesis import HealthCheck, given, settings

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.kubenode.network.plugins.module_utils._checkpoint import watchdog
 from ansible_collections.kubenode.network.plugins.module_utils._state.owned import load
 
-from .test_checkpoint import _PROGRAM, PASSES, ROUTE, Node
+from .confirming import PASSES, PROGRAM, ROUTE, Node
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def node(wired: t.Any, tmp_path: pathlib.Path) -> t.Iterator[Node]:
 
 def take_back(node: Node, confirm: str) -> dict[str, t.Any]:
     params = {"state": "absent", "owner": None, "confirm": confirm, "probes": PASSES, "rollback_timeout": 30}
-    argv = [sys.executable, "-c", _PROGRAM, json.dumps(params), str(node.root), "network_state"]
+    argv = [sys.executable, "-c", PROGRAM, json.dumps(params), str(node.root), "network_state"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout, done.stderr
     return t.cast("dict[str, t.Any]", json.loads(done.stdout))

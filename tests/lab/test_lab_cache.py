@@ -33,25 +33,10 @@ if TYPE_CHECKING:
 WORKERS = ["w1", "w2", "w3"]
 CLUSTER, LOCAL = nodecache_world.CLUSTER, nodecache_world.LOCAL
 DECLARED = {
-    "dns_cache_waves": [1, "50%"],
+    "dns_cache_waves": [1, "100%"],
     "dns_cache_node_selector": {"node-role.kubernetes.io/worker": ""},
     "dns_cache_proof_retries": 1,
-    # The network's part of site.yml: what leads to the servers of the stub domain.
-    "worker_network_desired_state": {
-        "interfaces": [
-            {
-                "name": "{{ data_interface }}",
-                "type": "ethernet",
-                "state": "up",
-                "ipv4": {
-                    "enabled": True,
-                    "address": [{"ip": "{{ data_address }}", "prefix-length": "{{ data_prefix_length }}"}],
-                },
-            }
-        ]
-    },
-    "dns_stub_domains": [{"zone": "internal.example.com", "servers": ["10.100.0.53", "10.100.0.54"]}],
-    "cluster_dns_test_names": ["kubernetes.default.svc.cluster.local"],
+    "workers_serial": "100%",
 }
 API = """
 import json, ssl, sys, urllib.request
@@ -165,16 +150,23 @@ def test_site_brings_the_cache_wave_by_wave_and_no_query_of_a_pod_is_lost(
         first = run(play, nodes, "site")
         load.wait(200)
         told(capsys, "the cache came", load.end())
+    for wave in ("1 of 2 (w1)", "2 of 2 (w2, w3)"):
+        assert f"Wave {wave} got the cache, and all five steps passed on each node" in first.output
     for number, worker in enumerate(WORKERS, 1):
-        assert f"Wave {number} of 3 ({worker}) got the cache, and all five steps passed on each node" in first.output
         pod = rf"{worker}: 5 of 5 steps passed, as 10\.244\.{100 + number}\.\d+ \(a pod.*asks {LOCAL}, {CLUSTER}"
         assert re.search(pod + "; a second answer came from the cache", first.output), first.output
         assert len(nodes.left(worker).splitlines()) == 25
-    caches = nodes.caches()
-    assert set(caches) == set(WORKERS)
-    second = run(play, nodes, "site")
+    # Nothing is declared of it.
+    (network,) = {line["outcome"] for line in first.lines if line["task"].startswith("kubenode.network.worker_network")}
+    assert network == "skipped"
+    assert set(nodes.caches()) == set(WORKERS)
+
+
+def test_a_second_run_of_site_changes_nothing(brought: Nodes, play: Player) -> None:
+    caches = brought.caches()
+    second = run(play, brought, "site")
     assert changes(second) == []
-    assert nodes.caches() == caches
+    assert brought.caches() == caches
 
 
 def test_verify_names_the_step_that_is_broken_on_a_node_and_changes_nothing(brought: Nodes, play: Player) -> None:
@@ -194,10 +186,10 @@ def test_verify_names_the_step_that_is_broken_on_a_node_and_changes_nothing(brou
 
 def test_a_wave_whose_proof_fails_is_taken_back_and_the_rest_is_not_touched(brought: Nodes, play: Player) -> None:
     caches = brought.caches()
-    hosts = [{"address": "203.0.113.7", "names": ["app.example.com"]}]
+    servers = [{"zones": ["app.example"], "plugins": ["whoami"]}]
     with broken(brought, "w1", *DROP):
-        failed = run(play, brought, "site", ok=False, dns_hosts=hosts)
-    assert re.search(r"Wave 1 of 3 \(w1\): on node w1 .*step 5", failed.output), failed.output
+        failed = run(play, brought, "site", ok=False, dns_cache_servers=servers)
+    assert re.search(r"Wave 1 of 2 \(w1\): on node w1 .*step 5", failed.output), failed.output
     assert "The wave was taken back" in failed.output
     now = brought.caches()
     assert {node: now[node] for node in ("w2", "w3")} == {node: caches[node] for node in ("w2", "w3")}

@@ -143,7 +143,8 @@ DNS_CACHE_SERVICE: list[Case] = [
     ({"health_port": 53}, "health_port: 53 is the DNS port already"),
     ({"metrics_port": 8080}, "metrics_port: 8080 is health_port already"),
     ({"memory_max": "much"}, "memory_max: 'much' is no size"),
-    ({"memory_max": "64M"}, "memory_max: 64M is less than 96M"),
+    ({"memory_max": "64M"}, "memory_max: 64M is 64 MiB, and the cache takes up to 157 MiB"),
+    ({"cache": [{"server": ".", "options": {"success": [200000, 30]}}]}, "memory_max: 256M is 256 MiB, and the cache"),
     ({"owner": "kubenode.network/dns_cache_service"}, "owner: kubenode.network/dns_cache_service is that of"),
     ({"wait_timeout": 0}, "wait_timeout: 0 is no number of seconds"),
 ]
@@ -163,6 +164,21 @@ CLUSTER_LEASE: list[Case] = [
     ({"wait_timeout": -1}, "wait_timeout: -1 was found"),
 ]
 
+_HOST: dict[str, t.Any] = {"host": "https://192.0.2.10:6443", "api_key": "x"}
+
+CONNECTION: list[Case] = [
+    ({"kubeconfig": "/no/such/file"}, "kubeconfig: there is no file /no/such/file"),
+    ({"kubeconfig": 5}, "kubeconfig: 5 is neither the path of a file nor the content"),
+    ({"kubeconfig": {}}, "kubeconfig: .*current-context"),
+    ({"kubeconfig": {"current-context": "a", "contexts": []}, "context": "b"}, "kubeconfig: .* name b .*contexts"),
+    ({**_HOST, "host": "192.0.2.10"}, "host: '192.0.2.10' is no URL such as https.*in the clear"),
+    ({**_HOST, "proxy": "socks9://x y"}, "proxy: 'socks9://x y' is no URL"),
+    ({**_HOST, "client_cert": "/no/crt"}, "client_cert: there is no file /no/crt"),
+    ({**_HOST, "client_key": "/no/key"}, "client_key: there is no file /no/key"),
+    ({**_HOST, "ca_cert": "/no/ca"}, "ca_cert: there is no file /no/ca"),
+    ({**_HOST, "impersonate_groups": ["dns"]}, "impersonate_groups: dns without impersonate_user"),
+]
+
 BAD_INPUTS: dict[str, list[Case]] = {
     "nodelocaldns": NODELOCALDNS,
     "nodelocaldns_node_info": NODE_INFO,
@@ -172,4 +188,5 @@ BAD_INPUTS: dict[str, list[Case]] = {
     "dns_cache_service": DNS_CACHE_SERVICE,
     "pod_eviction": POD_EVICTION,
     "cluster_lease": CLUSTER_LEASE,
+    "connection": CONNECTION,
 }

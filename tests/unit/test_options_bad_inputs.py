@@ -26,7 +26,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._state.model impo
 from ansible_collections.kubenode.network.plugins.module_utils._state.options import desired_from_options
 from ansible_collections.kubenode.network.plugins.module_utils._state.options_confirm import parse_confirm
 
-from .bad_inputs import BAD_INPUTS, GOOD_ROUTE, GOOD_RULE, POLICY, Bad
+from .bad_input import GOOD_ROUTE, GOOD_RULE, POLICY, Bad
+from .bad_inputs import BAD_INPUTS
 from .state_builder import address, plan_desired, worker
 
 NODE = worker(addresses=[address("10.100.0.10/24", "ens224"), address("172.16.0.10/24", "ens256")])

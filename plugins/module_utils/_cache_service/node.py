@@ -115,12 +115,21 @@ def binary(path: str, later: bool) -> Binary | None:
     if not os.path.exists(path):
         if later:
             return None
-        raise StateError(f"binary: there is no file {path} on the node")
+        raise StateError(
+            f"binary: there is no file {path} on the node; bring a CoreDNS there first, or name where it is"
+        )
     if not os.path.isfile(path) or not os.access(path, os.X_OK):
         raise StateError(f"binary: {path} is no program: expected a file that may be executed (chmod 755)")
     try:
         said = run([path, "-version"], 20.0)
     except StateError as error:
+        # It wants its flags before it tells its version (kubernetes/dns, cmd/node-cache/main.go).
+        if "localip" in error.message:
+            raise StateError(
+                f"binary: {path} is a node-cache, which is made for a pod: it sets up an interface and rules of its "
+                "own, and its answers stop while it is restarted; expected a CoreDNS, such as one of its releases "
+                "(or install: pods of role dns_cache)"
+            ) from error
         raise StateError(f"binary: {path} does not run on this node ({error.message}): expected a CoreDNS") from error
     match = re.search(r"^CoreDNS-(\S+)", said, re.MULTILINE)
     if not match:
@@ -221,7 +230,7 @@ def _owner_of(inode: str) -> str:
 def _check_resolver(path: str, options: Options) -> None:
     content = read_file(path).text
     if content is None:
-        raise StateError(f"upstreams: there is no file {path} on the node")
+        raise StateError(f"upstreams: there is no file {path} on the node; name one that is there, or addresses")
     servers = re.findall(r"^nameserver\s+(\S+)", content, re.MULTILINE)
     if not servers:
         raise StateError(f"upstreams: {path} names no server (nameserver ...): CoreDNS would not start")

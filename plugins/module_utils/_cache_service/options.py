@@ -42,8 +42,6 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "force": {"type": "bool", "default": False},
 }
 
-# What CoreDNS takes with empty caches (RSS, 40 to 60 MiB), and room for the default ones (about 30 MB).
-_MEMORY_LEAST = 96 * 2**20
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 
 
@@ -68,6 +66,14 @@ class Options(t.NamedTuple):
     purge: str = "own"
     wait_timeout: int = 30
     restart: bool = False
+
+    @property
+    def memory_limit(self) -> int:
+        """Bytes of ``memory_max``; 0 without a limit."""
+        if self.memory_max == "infinity":
+            return 0
+        unit = _UNITS.get(self.memory_max[-1], 1)
+        return int(self.memory_max.rstrip("KMG")) * unit
 
 
 def options_of(params: t.Mapping[str, t.Any]) -> Options:
@@ -171,8 +177,3 @@ def _check_memory(text: str) -> None:
     match = re.match(r"([1-9][0-9]{0,11})([KMG]?)\Z", text)
     if not match and text != "infinity":
         raise StateError(f"memory_max: {text!r} is no size: expected a number with K, M or G, or infinity")
-    if match and int(match[1]) * _UNITS.get(match[2], 1) < _MEMORY_LEAST:
-        raise StateError(
-            f"memory_max: {text} is less than {_MEMORY_LEAST // 2**20}M, which CoreDNS takes with its caches full: the "
-            "kernel would end it, and the node be without DNS"
-        )

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._cache_service import node, units
-from ansible_collections.kubenode.network.plugins.module_utils._cache_service.service import Undo, _forget, _forget_user
+from ansible_collections.kubenode.network.plugins.module_utils._cache_service.service import (
+    Undo,
+    _forget,
+    forget_user,
+    make_user,
+)
 from ansible_collections.kubenode.network.plugins.module_utils._corefile import entries
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import parse
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
@@ -52,22 +56,15 @@ def absent(force: bool, check_mode: bool) -> dict[str, t.Any]:
         result["warnings"].append(f"{units.COREFILE} stays: somebody else's blocks are in it")
     if check_mode or not actions:
         return result
-    _stop(stand)
-    for path in paths:
-        write_file(path, FileState(None))
+    _carry_out(stand, {**dict.fromkeys(paths, ""), units.COREFILE: left, units.RECORDS: ""})
+    # Nothing of this can keep the cache from being gone.
     for slot in units.SLOTS:
         _forget(slot)
-    write_file(units.COREFILE, FileState(left if left.strip() else None))
-    write_file(units.RECORDS, FileState(None))
     for folder in (units.FOLDER, os.path.dirname(units.FOLDER)):
         with contextlib.suppress(OSError):
             os.rmdir(folder)
-    node.systemctl("daemon-reload")
     with contextlib.suppress(StateError):
         node.systemctl("reset-failed", f"{units.USER}*")
-    with contextlib.suppress(KeyError):
-        pwd.getpwnam(units.USER)
-        _forget_user()
     return result
 
 
@@ -81,26 +78,39 @@ def _left() -> tuple[str, str]:
     return str(outcome.document), records
 
 
-def _stop(stand: t.Mapping[str, node.Unit]) -> None:
+def _carry_out(stand: t.Mapping[str, node.Unit], texts: t.Mapping[str, str]) -> None:
+    """Stop the units, and have the files say what they shall; empty: nothing. What fails puts all of it back."""
     undo = Undo()
     try:
-        for name, one in stand.items():
-            if one.runs:
-                undo.push(name, lambda name=name: node.systemctl("start", name))  # type: ignore[misc]
-            if one.enabled:
-                undo.push(f"{name} at boot", lambda name=name: node.systemctl("enable", name))  # type: ignore[misc]
-                node.systemctl("disable", name)
-            if one.runs:
-                node.systemctl("stop", name)
-            if name == units.RULES and node.check(read_file(units.SCRIPT).text or "", "rules"):
-                _check_gone()
-    except StateError as error:
+        _stop(stand, undo)
+        # Undone from the last to the first: the files come back, systemd reads them, the units start.
+        undo.push("daemon-reload", lambda: node.systemctl("daemon-reload"))
+        undo.push(f"user {units.USER}", make_user)
+        for path, text in texts.items():
+            there = read_file(path)
+            undo.push(path, lambda path=path, there=there: write_file(path, there))  # type: ignore[misc]
+            write_file(path, FileState(text if text.strip() else None))
+        node.systemctl("daemon-reload")
+        forget_user()
+    except (StateError, OSError) as error:
         failed = undo.back()
+        message = error.message if isinstance(error, StateError) else str(error)
         if failed:
-            raise StateError(
-                f"{error.message}. Not all could be put back: {'; '.join(failed)}", rolled_back=False
-            ) from error
-        raise StateError(f"{error.message}. The cache serves as before.", rolled_back=True) from error
+            raise StateError(f"{message}. Not all could be put back: {'; '.join(failed)}", rolled_back=False) from error
+        raise StateError(f"{message}. The cache serves as before.", rolled_back=True) from error
+
+
+def _stop(stand: t.Mapping[str, node.Unit], undo: Undo) -> None:
+    for name, one in stand.items():
+        if one.runs:
+            undo.push(name, lambda name=name: node.systemctl("start", name))  # type: ignore[misc]
+        if one.enabled:
+            undo.push(f"{name} at boot", lambda name=name: node.systemctl("enable", name))  # type: ignore[misc]
+            node.systemctl("disable", name)
+        if one.runs:
+            node.systemctl("stop", name)
+        if name == units.RULES and node.check(read_file(units.SCRIPT).text or "", "rules"):
+            _check_gone()
 
 
 def _check_gone() -> None:

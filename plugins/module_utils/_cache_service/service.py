@@ -218,15 +218,29 @@ def _write(plan: Plan, undo: Undo) -> None:
 
 
 def _user(undo: Undo) -> None:
+    if not _has_user():
+        undo.push(f"user {units.USER}", forget_user)
+        make_user()
+
+
+def _has_user() -> bool:
     try:
         pwd.getpwnam(units.USER)
     except KeyError:
+        return False
+    return True
+
+
+def make_user() -> None:
+    """Make the servers' user where there is none. Raises StateError."""
+    if not _has_user():
         run(["systemd-sysusers", units.USER_FILE])
-        undo.push(f"user {units.USER}", _forget_user)
 
 
-def _forget_user() -> None:
-    run(["userdel", units.USER])
+def forget_user() -> None:
+    """Delete the servers' user where there is one. Raises StateError."""
+    if _has_user():
+        run(["userdel", units.USER])
 
 
 def _link(plan: Plan, undo: Undo) -> None:

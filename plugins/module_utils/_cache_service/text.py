@@ -46,6 +46,13 @@ def edit(text: str, records: str, options: Options, plugins: frozenset[str] | No
     except CorefileError as error:
         raise StateError(f"Corefile of the cache: {error}") from error
     after = str(outcome.document)
+    limit, needed = options.memory_limit, cache_base.memory_needed(outcome.document)
+    if limit and limit < needed:
+        raise StateError(
+            f"memory_max: {options.memory_max} is {limit // 2**20} MiB, and the cache takes up to "
+            f"{-(-needed // 2**20)} MiB once its caches are full: the kernel would end it, and the node be without "
+            "DNS; raise it, or make the caches smaller (cache: options: success, denial)"
+        )
     refused = [one for one in found if one.level == ERROR or one.kind in _REFUSED]
     if refused:
         raise StateError(

@@ -16,11 +16,16 @@ from ansible_collections.kubenode.network.plugins.module_utils._corefile.documen
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.entries import Outcome, Record
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.keys import canonical_zone, covers
 
-CAPACITY = 9984
-"""Answers of a kind that plugin cache keeps unless told (coredns.io/plugins/cache)."""
+# Answers of a kind that plugin cache keeps unless told (coredns.io/plugins/cache).
+_CAPACITY = 9984
 _REVERSE = ("in-addr.arpa", "ip6.arpa")
 # The times are those of Kubernetes' nodelocaldns.yaml.
-_CLUSTER_CACHE = f"cache {{\nsuccess {CAPACITY} 30\ndenial {CAPACITY} 5\n}}"
+_CLUSTER_CACHE = f"cache {{\nsuccess {_CAPACITY} 30\ndenial {_CAPACITY} 5\n}}"
+
+# Kubernetes, "Using NodeLocal DNSCache": a full cache of the default size takes about 30 MB; it has two of _CAPACITY.
+_BYTES_PER_ENTRY = 30 * 10**6 // (2 * _CAPACITY)
+# Measured (RSS): what node-cache takes while its caches are empty. A CoreDNS with all of its plugins takes little more.
+_BYTES_OF_PROGRAM = 42 * 2**20
 
 Servers = list[dict[str, t.Any]]
 
@@ -92,6 +97,18 @@ def edit(
     changes = (*first.changes, *second.changes, *last.changes) if str(last.document) != str(document) else ()
     kept = (*first.kept, *second.kept, *last.kept)
     return Outcome(last.document, last.records, tuple(dict.fromkeys(changes)), kept)
+
+
+def memory_needed(document: Document) -> int:
+    """Bytes that a server takes when every cache of its file is full."""
+    total = _BYTES_OF_PROGRAM
+    for block in document.blocks:
+        for cache in block.plugins("cache")[:1]:
+            for kind in ("success", "denial"):
+                option = cache.option(kind)
+                size = option.args[0] if option is not None and option.args else ""
+                total += _BYTES_PER_ENTRY * (int(size) if size.isdigit() else _CAPACITY)
+    return total
 
 
 def _theirs(records: t.Iterable[Record], owner: str) -> set[tuple[str, ...]]:

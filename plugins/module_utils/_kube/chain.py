@@ -107,7 +107,10 @@ def _services(client: Client, service: str | None, namespace: str | None, steps:
         place = namespace or "kube-system"
         one = client.find(f"/api/v1/namespaces/{segment(place)}/services/{segment(service)}")
         if one is None:
-            raise KubeError(f"service: there is no Service {place}/{service}")
+            raise KubeError(
+                f"service: there is no Service {place}/{service}; name the one that pods ask, with its namespace, or "
+                "leave it out to have it found"
+            )
         steps.append({"step": "service", "found": f"{place}/{service}", "how": "given"})
         return [one]
     addresses = _cluster_dns(client, steps)
@@ -175,7 +178,10 @@ def _follow(client: Client, service: Object, steps: list[dict[str, str]]) -> Cha
     served = _endpoints(client, namespace, name, steps)
     selector = ",".join(f"{key}={value}" for key, value in sorted((service["spec"].get("selector") or {}).items()))
     if not selector:
-        raise KubeError(f"Service {namespace}/{name} has no selector: its endpoints are not pods of this cluster")
+        raise KubeError(
+            f"Service {namespace}/{name} has no selector: its endpoints are not pods of this cluster; name the Service "
+            "that selects CoreDNS's pods with service"
+        )
     try:
         pods = [one for one in client.items(path + "/pods", labelSelector=selector) if not over(one)]
     except Answered as error:
@@ -185,7 +191,10 @@ def _follow(client: Client, service: Object, steps: list[dict[str, str]]) -> Cha
     if served:
         pods = [one for one in pods if one["metadata"]["name"] in served] or pods
     if not pods:
-        raise KubeError(f"Service {namespace}/{name} selects no pod ({selector}): nothing answers the cluster's DNS")
+        raise KubeError(
+            f"Service {namespace}/{name} selects no pod ({selector}): nothing answers the cluster's DNS; bring its "
+            "pods up first, or name another Service with service"
+        )
     names = ", ".join(sorted(one["metadata"]["name"] for one in pods))
     steps.append({"step": "pods", "found": names, "how": f"selector {selector}"})
     template, source, container = _source(pods[0], f"pod {namespace}/{pods[0]['metadata']['name']}")

@@ -17,6 +17,7 @@ import typing as t
 from urllib.parse import quote, urlencode
 
 from ansible_collections.kubenode.network.plugins.module_utils._kube._kubernetes_dep import kubernetes
+from ansible_collections.kubenode.network.plugins.module_utils._kube.checks import check_connection
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.plain import plain
 
@@ -202,6 +203,7 @@ def connect(params: t.Mapping[str, t.Any]) -> Client:
     """
     values = {name: _value(params, name) for name in _ENVIRONMENT}
     who = (values.pop("impersonate_user") or "", tuple(params.get("impersonate_groups") or ()))
+    check_connection(values, who)
     try:
         found = plain(values)
         if found is not None:

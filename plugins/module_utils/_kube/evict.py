@@ -52,16 +52,20 @@ def wanted(params: t.Mapping[str, t.Any]) -> tuple[list[Wanted], int]:
 
 
 def evict(
-    client: Client, pods: t.Sequence[Wanted], seconds: float, check_mode: bool, say: t.Callable[[str], None]
-) -> dict[str, t.Any]:
-    """The result of the module. Raises KubeError for a pod that may not go, or is not replaced, in ``seconds``."""
+    client: Client, pods: t.Sequence[Wanted], seconds: float, check_mode: bool, say: t.Callable[[str], None],
+    node_resolver: bool = False,
+) -> dict[str, t.Any]:  # fmt: skip
+    """The result of the module. Raises KubeError for a pod that may not go, or is not replaced, in ``seconds``.
+
+    ``node_resolver``: only those whose resolver is a copy of their node's.
+    """
     evicted: list[str] = []
     left: list[dict[str, str]] = []
     for number, one in enumerate(dict.fromkeys(pods), 1):
         pod = client.find(_path(one.namespace, one.name))
         if pod is None or _over(pod) or (one.node and pod["spec"].get("nodeName") != one.node):
             continue
-        why = _why_not(pod)
+        why = (_why_own(pod) if node_resolver else "") or _why_not(pod)
         if why:
             left.append({"name": one.told, "why": why})
             continue
@@ -87,6 +91,14 @@ def _over(pod: Object) -> bool:
 def _controller(pod: Object) -> Object:
     owners = pod["metadata"].get("ownerReferences") or ()
     return next((one for one in owners if one.get("controller")), {})
+
+
+def _why_own(pod: Object) -> str:
+    """Why a pod's resolver is none of its node's, which it is as well where ClusterFirst is in the node's network."""
+    policy = pod["spec"].get("dnsPolicy") or "ClusterFirst"
+    if policy == "Default" or (policy == "ClusterFirst" and pod["spec"].get("hostNetwork")):
+        return ""
+    return f"its resolver is not the node's (dnsPolicy {policy}), and the same when it is made anew"
 
 
 def _why_not(pod: Object) -> str:

@@ -153,8 +153,16 @@ class Extra(Subject):
         return {} if made.gone and ours and empty and not needed else after
 
 
+_Kind = t.TypeVar("_Kind", bound=Extra)
+
+
 def extra_of(client: Client, request: Request, options: Options) -> Extra:
     """The text that is named, and the Corefile that imports it. Raises KubeError where there is none."""
+    return extra_as(Extra, client, request, options)
+
+
+def extra_as(kind: type[_Kind], client: Client, request: Request, options: Options) -> _Kind:
+    """The same as an ``Extra`` of another kind."""
     name = request.name or _NAMES.get((options.flavor, options.server))
     if name is None:
         raise KubeError(f"server: {options.server} imports no {options.flavor}: its flavor is extra-configs")
@@ -182,7 +190,7 @@ def extra_of(client: Client, request: Request, options: Options) -> Extra:
     override = is_override(options.flavor, key)
     paths = tuple(path for mount in mounts for path in mount.files({key: ""}))
     reading = Reading(around, main, paths or (posixpath.join(way_in.folder(options.flavor, mounts), key),), override)
-    extra = Extra(where, text, [_as_mounted(one, name) for one in running], reading, mounts)
+    extra = kind(where, text, [_as_mounted(one, name) for one in running], reading, mounts)
     imported = bool(paths) and reading.imported()
     extra.found["imported_by"] = {
         "namespace": where.namespace, "name": where.config_map, "key": where.key, "paths": list(paths),

@@ -216,7 +216,9 @@ def _time(text: str | None) -> dt.datetime | None:
     try:
         return dt.datetime.strptime(text, _MICRO_TIME).replace(tzinfo=dt.timezone.utc)
     except ValueError as error:
-        raise KubeError(f"renewTime {text!r} of the Lease is no time as Kubernetes writes it") from error
+        raise KubeError(
+            f"renewTime {text!r} of the Lease is no time as Kubernetes writes it; delete the Lease"
+        ) from error
 
 
 def _text(moment: dt.datetime | None) -> str:

@@ -18,6 +18,7 @@ EVICT_OPTIONS: dict[str, dict[str, t.Any]] = {
         "type": "list", "elements": "dict", "required": True,
         "options": {"name": {"type": "str", "required": True}, "node": {"type": "str"}},
     },
+    "node_resolver": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 120},
 }  # fmt: skip
 
@@ -31,4 +32,5 @@ def run_evict(module: AnsibleModule) -> t.NoReturn:
         pods, seconds = evict.wanted(module.params)
     except KubeError as error:
         module.fail_json(msg=error.message)
-    run_module(module, lambda client: evict.evict(client, pods, seconds, module.check_mode, module.debug))
+    only = module.params["node_resolver"]
+    run_module(module, lambda client: evict.evict(client, pods, seconds, module.check_mode, module.debug, only))

@@ -38,6 +38,9 @@ class Request(t.NamedTuple):
 class Subject:
     """The Corefile of the cluster's DNS."""
 
+    keeps_revisions = True
+    """Whether the text as it was before an edit is kept."""
+
     def __init__(self, where: Where, workload: Object | None, running: t.Sequence[Running], reading: Reading) -> None:
         self.where = where
         """The Corefile that the pods run."""

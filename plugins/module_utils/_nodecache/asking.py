@@ -18,6 +18,8 @@ from ansible_collections.kubenode.network.plugins.module_utils._nodecache.pods i
 
 PROTOCOLS = ("udp", "tcp")
 PORT = 53
+_PORTS = 64
+"""How many are tried."""
 _TTL_STEP = 1.1
 """Seconds between two answers whose time to live differs, being counted in whole seconds."""
 
@@ -36,19 +38,11 @@ class Asked(t.NamedTuple):
 def ask(address: str, protocol: str, name: str, pid: int, seconds: float) -> Asked:
     """One question from the namespace of a process (0: from here), which is the node's to the kernel's trackers."""
     opened: list[socket.socket] = []
-
-    def connect() -> None:
-        kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
-        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
-        opened.append(sock)
-        sock.settimeout(seconds)
-        if protocol == "tcp":
-            sock.bind(("", 0))
-        sock.connect((address, PORT))
-
     reply, error = None, ""
     try:
-        within(pid, connect) if pid else connect()
+        opened.append(_open(address, protocol, pid, seconds))
+        if protocol == "tcp":
+            opened[0].connect((address, PORT))
         reply = query.ask(name, opened[0], seconds=seconds)
     except DnsError as problem:
         error = str(problem)
@@ -68,10 +62,45 @@ def ask(address: str, protocol: str, name: str, pid: int, seconds: float) -> Ask
     return Asked(address, protocol, reply, error, entry)
 
 
+def _open(address: str, protocol: str, pid: int, seconds: float) -> socket.socket:
+    """A socket with a port of its own that no tracked connection of the past has: of a busy pod there are thousands."""
+
+    def make() -> socket.socket:
+        kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+        try:
+            sock.settimeout(seconds)
+            if protocol == "tcp":
+                sock.bind(("", 0))
+            else:
+                sock.connect((address, PORT))
+        except OSError:
+            sock.close()
+            raise
+        return sock
+
+    # Held meanwhile, so that the next one gets another.
+    used: list[socket.socket] = []
+    try:
+        while True:
+            used.append(within(pid, make) if pid else make())
+            source, port = used[-1].getsockname()[:2]
+            try:
+                known = nfnetlink.tracked(_source(source, address, pid), port, address, PORT, protocol)
+            except (NetlinkError, ValueError):
+                # Said when the question has been asked.
+                known = None
+            if not known or len(used) == _PORTS:
+                return used.pop()
+    finally:
+        for sock in used:
+            sock.close()
+
+
 def _source(source: str, address: str, pid: int) -> str:
     if source not in ("0.0.0.0", "::"):
         return source
-    # A TCP connection that was not made has no address yet: the kernel would have taken this one.
+    # A TCP connection that is not made has no address yet: the kernel takes this one.
 
     def probe() -> str:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as sock:

@@ -39,6 +39,7 @@ class Pod(t.NamedTuple):
     host_network: bool
     name: str = ""
     """``namespace/name`` in the cluster, where the kubelet's folders tell."""
+    search: tuple[str, ...] = ()
 
     @property
     def told(self) -> str:
@@ -53,27 +54,32 @@ def pods(sock: RtnlSocket) -> list[Pod]:
     """All of them. Only namespaces that are joined with this one by a link count as pods."""
     own = _namespace("thread-self", "net")
     files = _namespace("self", "mnt")
+    here = (_link("/proc/self/root"), "")
     logs = _logs()
-    of_the_node = _name_servers(0)
-    seen: set[tuple[str, str]] = set()
-    found: dict[tuple[str, tuple[str, ...]], Pod] = {}
+    of_the_node = _resolver(0).servers
+    seen: set[tuple[str, str, str]] = set()
+    found: dict[tuple[str, resolv_conf.ResolvConf, str], Pod] = {}
     addresses: dict[str, tuple[str, ...] | None] = {}
     for pid in processes.processes():
         network, mounts = _namespace(str(pid), "net"), _namespace(str(pid), "mnt")
-        if not network or (network, mounts) in seen or (network == own and mounts == files):
+        root = _link(f"/proc/{pid}/root")
+        if not network or (network, mounts, root) in seen or ((network, mounts) == (own, files) and root in here):
             continue
-        seen.add((network, mounts))
+        seen.add((network, mounts, root))
         if network != own and network not in addresses:
             addresses[network] = _addresses(pid) if _joined(sock, pid) else None
         held = () if network == own else addresses[network]
         if held is None:
             continue
-        servers = _name_servers(pid)
+        resolver = _resolver(pid)
+        servers = tuple(server for server in resolver.servers if server)
         # Services of the node have mounts of their own too, and ask whom the node asks.
         if network == own and servers in ((), of_the_node):
             continue
-        pod = Pod(pid, processes.command(pid), held, servers, network == own, _name(pid, logs))
-        found.setdefault((network, servers), pod)
+        name = _name(pid, logs)
+        pod = Pod(pid, processes.command(pid), held, servers, network == own, name, resolver.search)
+        # Pods in the node's own network share it.
+        found.setdefault((network, resolver, name if network == own else ""), pod)
     return list(found.values())
 
 
@@ -127,8 +133,12 @@ def _name(pid: int, logs: t.Mapping[str, str]) -> str:
 
 
 def _namespace(pid: str, kind: str) -> str:
+    return _link(f"/proc/{pid}/ns/{kind}")
+
+
+def _link(path: str) -> str:
     try:
-        return os.readlink(f"/proc/{pid}/ns/{kind}")
+        return os.readlink(path)
     except OSError:
         return ""
 
@@ -161,12 +171,12 @@ def _addresses(pid: int) -> tuple[str, ...] | None:
         return None
 
 
-def _name_servers(pid: int) -> tuple[str, ...]:
+def _resolver(pid: int) -> resolv_conf.ResolvConf:
     """What the resolv.conf of a process says; 0 stands for this one."""
     try:
         path = f"/proc/{pid}/root/etc/resolv.conf" if pid else "/etc/resolv.conf"
         with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read(65536)
     except OSError:
-        return ()
-    return tuple(server for server in resolv_conf.parse(text).servers if server)
+        return resolv_conf.ResolvConf()
+    return resolv_conf.parse(text)

@@ -19,6 +19,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._nodecache import
     clean,
     datapath,
     metrics,
+    resolver,
     steps,
 )
 from ansible_collections.kubenode.network.plugins.module_utils._nodecache import (
@@ -106,6 +107,7 @@ def info(params: t.Mapping[str, t.Any], root: str = "/") -> dict[str, t.Any]:
         found["hit"] = asking.prove_hit(first, params["cluster_domain"], _pid(node, first), seconds, page)
     elif params["test_query"]:
         found["hit"] = {"proved": False, "reason": not_asked[0] if not_asked else "no query was answered"}
+    found["resolver"] = resolver.copies(node.pods, node.uses, params["cluster_domain"], root)
     _pods_and_leftovers(found, node, root, params.get("node_name") or os.uname().nodename.lower())
     return found
 

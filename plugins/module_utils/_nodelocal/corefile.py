@@ -9,8 +9,8 @@ import json
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._corefile import cache_base, entries
-from ansible_collections.kubenode.network.plugins.module_utils._corefile.cache_base import CAPACITY, Base
-from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import Document, parse
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.cache_base import Base
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.document import parse
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.findings import ERROR, Target
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.lint import lint
@@ -24,11 +24,6 @@ UPSTREAM_SERVERS = "__PILLAR__UPSTREAM__SERVERS__"
 _LOCAL_DNS, _DNS_SERVER = "__PILLAR__LOCAL__DNS__", "__PILLAR__DNS__SERVER__"
 KUBE_DNS_KEYS = ("stubDomains", "upstreamNameservers")
 """What node-cache reads of the ConfigMap kube-dns."""
-
-# Kubernetes, "Using NodeLocal DNSCache": a full cache of the default size takes about 30 MB; it has two of CAPACITY.
-_BYTES_PER_ENTRY = 30 * 10**6 // (2 * CAPACITY)
-# Measured: what node-cache takes while its caches are empty (RSS).
-_BYTES_OF_PROGRAM = 42 * 2**20
 
 
 class Facts(t.NamedTuple):
@@ -76,7 +71,7 @@ def edit(text: str, records: str, options: Options, facts: Facts) -> Made:
         rendered = render(str(outcome.document), options, facts)
         found = lint(parse(rendered), target(options, facts))
         refused = [one for one in found if one.level == ERROR]
-        memory = memory_needed(parse(rendered))
+        memory = cache_base.memory_needed(parse(rendered))
     except CorefileError as error:
         raise KubeError(f"Corefile of the cache: {error}") from error
     if refused:
@@ -119,18 +114,6 @@ def target(options: Options, facts: Facts) -> Target:
         interception=facts.interception, cluster_dns=facts.cluster_dns,
         local_ips=addresses(options, facts) if host else (),
     )  # fmt: skip
-
-
-def memory_needed(document: Document) -> int:
-    """Bytes that node-cache takes when every cache of its file is full."""
-    total = _BYTES_OF_PROGRAM
-    for block in document.blocks:
-        for cache in block.plugins("cache")[:1]:
-            for kind in ("success", "denial"):
-                option = cache.option(kind)
-                size = option.args[0] if option is not None and option.args else ""
-                total += _BYTES_PER_ENTRY * (int(size) if size.isdigit() else CAPACITY)
-    return total
 
 
 def _check_memory(options: Options, needed: int) -> None:

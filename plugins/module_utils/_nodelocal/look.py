@@ -141,9 +141,15 @@ def _cluster_dns(service: Object, options: Options, warnings: list[str]) -> tupl
     name = f"Service {meta['namespace']}/{meta['name']}"
     every = [one for one in spec.get("clusterIPs") or [spec.get("clusterIP", "")] if one and one != "None"]
     if not every:
-        raise KubeError(f"{name} has no ClusterIP (it is headless), so there is nothing to answer in place of")
+        raise KubeError(
+            f"{name} has no ClusterIP (it is headless), so there is nothing to answer in place of; name the Service "
+            "that kubelets give to pods with service"
+        )
     if not spec.get("selector"):
-        raise KubeError(f"{name} has no selector, so that no upstream Service for the same pods can be made of it")
+        raise KubeError(
+            f"{name} has no selector, so that no upstream Service for the same pods can be made of it; name the "
+            "Service that selects CoreDNS's pods with service"
+        )
     mine = tuple(one for one in every if (":" in one) == options.ipv6)
     if not mine:
         raise KubeError(

@@ -197,7 +197,9 @@ def _evidence(one: t.Mapping[str, t.Any], where: str) -> Evidence:
         try:
             ipaddress.ip_address(address)
         except ValueError:
-            raise KubeError(f"{where}.addresses: {address!r} is no IP address") from None
+            raise KubeError(
+                f"{where}.addresses: {address!r} is no IP address; expected are those of the node, without a length"
+            ) from None
     for listener in one.get("listeners") or ():
         port = listener.get("port")
         if not isinstance(port, int) or not 0 < port < 65536:
@@ -228,7 +230,7 @@ def _local_ips(values: t.Sequence[t.Any]) -> tuple[str, ...]:
         try:
             address = ipaddress.ip_address(text)
         except ValueError:
-            raise KubeError(f"local_ips: {text!r} is no IP address") from None
+            raise KubeError(f"local_ips: {text!r} is no IP address such as 169.254.20.10") from None
         if address.is_loopback or address.is_multicast or address.is_unspecified:
             raise KubeError(
                 f"local_ips: {text} is a loopback, multicast or unspecified address, at which pods would ask "
@@ -236,7 +238,7 @@ def _local_ips(values: t.Sequence[t.Any]) -> tuple[str, ...]:
             )
         found.append(str(address))
     if len(set(found)) != len(found):
-        raise KubeError(f"local_ips: an address is there twice: {', '.join(found)}")
+        raise KubeError(f"local_ips: an address is there twice: {', '.join(found)}; give each of them once")
     if len({":" in one for one in found}) > 1:
         raise KubeError(
             f"local_ips: {', '.join(found)} are of both families, and node-cache serves one of them and ends itself on "
@@ -250,7 +252,7 @@ def _domain(value: str | None) -> str:
         return ""
     name = value.strip().rstrip(".")
     if not name or not is_domain_name(name) or set(name) & set(' \t\n"#{}:'):
-        raise KubeError(f"cluster_domain: {value!r} is no domain name")
+        raise KubeError(f"cluster_domain: {value!r} is no domain name such as cluster.local")
     return name.lower()
 
 
@@ -274,7 +276,7 @@ def _image(params: t.Mapping[str, t.Any]) -> str:
             "such as mirror.example:5000/dns/k8s-dns-node-cache"
         )
     if not _TAG.fullmatch(version):
-        raise KubeError(f"image_version: {params['image_version']!r} is no tag of an image")
+        raise KubeError(f"image_version: {params['image_version']!r} is no tag of an image such as 1.26.4")
     return f"{image}:{version}"
 
 

@@ -53,8 +53,13 @@ type sandbox struct {
 	address string
 }
 
-func (n *network) newSandbox() (*sandbox, error) {
+// newSandbox makes one whose holder has a file, where that is named, as its resolv.conf.
+func (n *network) newSandbox(resolvConf string) (*sandbox, error) {
 	holder := exec.Command("unshare", "--net", "--", "sleep", "infinity")
+	if resolvConf != "" {
+		script := `mount --bind "$0" /etc/resolv.conf && exec sleep infinity`
+		holder = exec.Command("unshare", "--net", "--mount", "--", "sh", "-c", script, resolvConf)
+	}
 	holder.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := holder.Start(); err != nil {
 		return nil, err

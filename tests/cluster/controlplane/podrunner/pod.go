@@ -118,19 +118,27 @@ func (p *pod) prepare(ctx context.Context) (err error) {
 	if p.folder, err = p.manager.folderOf(p.object); err != nil {
 		return err
 	}
+	root := filepath.Join(p.folder, "root")
+	for _, name := range []string{"etc", "tmp", "dev"} {
+		if err := os.MkdirAll(filepath.Join(root, name), 0o755); err != nil {
+			return err
+		}
+	}
+	resolvConf := ""
+	if server := p.manager.options.clusterDNS; server != "" && p.object.Spec.DNSPolicy == core.DNSClusterFirst && !p.object.Spec.HostNetwork {
+		text := fmt.Sprintf("search %s.svc.cluster.local svc.cluster.local cluster.local\nnameserver %s\noptions ndots:5\n", p.object.Namespace, server)
+		resolvConf = filepath.Join(root, "etc/resolv.conf")
+		if err := os.WriteFile(resolvConf, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
 	if !p.object.Spec.HostNetwork {
-		if p.sandbox, err = p.manager.network.newSandbox(); err != nil {
+		if p.sandbox, err = p.manager.network.newSandbox(resolvConf); err != nil {
 			return err
 		}
 		// For those who look into the pod's network.
 		pid := fmt.Sprintln(p.sandbox.holder.Process.Pid)
 		if err := os.WriteFile(p.pidPath(), []byte(pid), 0o644); err != nil {
-			return err
-		}
-	}
-	root := filepath.Join(p.folder, "root")
-	for _, name := range []string{"etc", "tmp", "dev"} {
-		if err := os.MkdirAll(filepath.Join(root, name), 0o755); err != nil {
 			return err
 		}
 	}
@@ -151,12 +159,6 @@ func (p *pod) prepare(ctx context.Context) (err error) {
 	if p.object.Spec.DNSPolicy == core.DNSDefault {
 		text, _ := os.ReadFile("/etc/resolv.conf")
 		if err := os.WriteFile(filepath.Join(root, "etc/resolv.conf"), text, 0o644); err != nil {
-			return err
-		}
-	}
-	if server := p.manager.options.clusterDNS; server != "" && p.object.Spec.DNSPolicy == core.DNSClusterFirst && !p.object.Spec.HostNetwork {
-		text := fmt.Sprintf("search %s.svc.cluster.local svc.cluster.local cluster.local\nnameserver %s\noptions ndots:5\n", p.object.Namespace, server)
-		if err := os.WriteFile(filepath.Join(root, "etc/resolv.conf"), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}

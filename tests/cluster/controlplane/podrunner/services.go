@@ -65,8 +65,9 @@ func load(text string) ([]byte, error) {
 	return command.CombinedOutput()
 }
 
+// ruleset has the form that kube-proxy's rules have in its nftables mode: a chain for each Service and each endpoint.
 func ruleset(services []*core.Service, slices []*discovery.EndpointSlice) string {
-	var rules strings.Builder
+	var chains, rules strings.Builder
 	for _, service := range services {
 		for _, port := range service.Spec.Ports {
 			var targets []string
@@ -79,21 +80,24 @@ func ruleset(services []*core.Service, slices []*discovery.EndpointSlice) string
 				continue
 			}
 			protocol := strings.ToLower(string(port.Protocol))
+			name := fmt.Sprintf("%s-%s-%s-%d", service.Namespace, service.Name, protocol, port.Port)
 			var choices []string
 			for number, target := range targets {
-				choices = append(choices, fmt.Sprintf("%d : %s", number, target))
+				fmt.Fprintf(&chains, "  chain endpoint-%s-%d {\n    meta l4proto %s dnat to %s\n  }\n", name, number, protocol, target)
+				choices = append(choices, fmt.Sprintf("%d : goto endpoint-%s-%d", number, name, number))
 			}
-			fmt.Fprintf(&rules, "    ip daddr %s %s dport %d dnat to numgen random mod %d map { %s }\n",
-				service.Spec.ClusterIP, protocol, port.Port, len(targets), strings.Join(choices, ", "))
+			fmt.Fprintf(&chains, "  chain service-%s {\n    numgen random mod %d vmap { %s }\n  }\n", name, len(targets), strings.Join(choices, ", "))
+			fmt.Fprintf(&rules, "    ip daddr %s %s dport %d goto service-%s\n", service.Spec.ClusterIP, protocol, port.Port, name)
 		}
 	}
-	chain := func(name, hook string) string {
-		return fmt.Sprintf("  chain %s {\n    type nat hook %s priority -100;\n%s  }\n", name, hook, rules.String())
+	hooked := func(name, hook string) string {
+		return fmt.Sprintf("  chain %s {\n    type nat hook %s priority -100;\n    jump services\n  }\n", name, hook)
 	}
 	// The chains stay, with their hooks: only rules are replaced in one step, so that no packet goes by without any.
 	// The table's name tells others of the node who leads Services on.
-	return "table ip kube-proxy\nflush table ip kube-proxy\ntable ip kube-proxy {\n" +
-		chain("prerouting", "prerouting") + chain("output", "output") + "}\n"
+	return "table ip kube-proxy\nflush table ip kube-proxy\ntable ip kube-proxy {\n" + chains.String() +
+		"  chain services {\n" + rules.String() + "  }\n" +
+		hooked("nat-prerouting", "prerouting") + hooked("nat-output", "output") + "}\n"
 }
 
 func endpoints(slice *discovery.EndpointSlice, wanted core.ServicePort) []string {
@@ -104,7 +108,7 @@ func endpoints(slice *discovery.EndpointSlice, wanted core.ServicePort) []string
 		}
 		for _, end := range slice.Endpoints {
 			if end.Conditions.Ready == nil || *end.Conditions.Ready {
-				found = append(found, fmt.Sprintf("%s . %d", end.Addresses[0], *port.Port))
+				found = append(found, fmt.Sprintf("%s:%d", end.Addresses[0], *port.Port))
 			}
 		}
 	}

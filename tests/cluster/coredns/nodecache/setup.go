@@ -32,7 +32,7 @@ var (
 )
 
 // setUp does in node-cache's place what it was seen to do: the interface before anything listens, the rules once the pid
-// file is there, and on SIGTERM the rules away and then the interface. A kill leaves both.
+// file is there, and on SIGTERM the interface away and then one rule after the other. A kill leaves both.
 func setUp(addresses []string) error {
 	template, err := os.ReadFile(rulesFile)
 	if err != nil {
@@ -65,11 +65,11 @@ func setUp(addresses []string) error {
 	}
 	if !*skipTeardown {
 		caddy.OnProcessExit = append(caddy.OnProcessExit, func() {
-			if *setIptables {
-				takeAway(rules)
-			}
 			if *setInterface {
 				_ = exec.Command("ip", "link", "delete", *interfaceName).Run()
+			}
+			if *setIptables {
+				takeAway(rules)
 			}
 		})
 	}
