@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A node-local cache over many nodes: time, requests and memory of the task that rolls it out and waits.
 
-The nodes are simulated: their pods run nothing, and become ready at once. The API server, the scheduler and the
-DaemonSet's controller are real, and most of the time is theirs. No proof on a node is part of it.
+The nodes are simulated, by the tests' own stand-in for kubelets: their pods run nothing, and become ready at once. The
+API server, the scheduler and the DaemonSet's controller are real, and most of the time is theirs. No proof on a node is
+part of it. No peer waits for its pods node by node, so that there is none to compare with.
 
     scripts/bench rollout     (scripts/env --private python benchmarks/rollout/bench.py --nodes N; 1,000 unless told)
 """
@@ -90,6 +91,10 @@ class Bench:
 
 def claims(bench: Bench, sim: simulated_nodes.SimulatedNodes, nodes: int) -> t.Iterator[measure.Claim]:
     """All claims, each measured when it is asked for."""
+    print(
+        f"{nodes} simulated nodes (tests/cluster/simulated_nodes.py): no kernel, no kubelet, and no proof on them",
+        file=sys.stderr, flush=True,
+    )  # fmt: skip
     install = bench.run(f"install on {nodes} nodes in ten waves")
     per_node = install["requests"] / nodes
     yield measure.Claim(f"rollout: install on {nodes} nodes: requests a node", per_node, 3, "")

@@ -45,7 +45,10 @@ class Cache:
 
         def request(method: str, path: str, *rest: t.Any, **more: t.Any) -> t.Any:
             query = more.get("query") or (rest[2] if len(rest) > 2 else None) or {}
-            self.asked.append((method + (" dry run" if query.get("dryRun") else ""), path))
+            # That of a DELETE is in its body.
+            body = more.get("body") or (rest[0] if rest else None) or {}
+            dry = query.get("dryRun") or (isinstance(body, dict) and body.get("dryRun"))
+            self.asked.append((method + (" dry run" if dry else ""), path))
             return real(method, path, *rest, **more)
 
         client.request = request  # type: ignore[method-assign]

@@ -30,7 +30,8 @@ def absent(client: Client, options: Options, check_mode: bool, say: Say) -> dict
     nodes, _addresses = waves.nodes_now(client, {})
     pods = waves.pods_now(client, waves.place_of(held)) if held is not None else []
     names = [name for name in options.nodes if name in nodes] if options.nodes is not None else None
-    going = {pod.node for pod in pods if names is None or pod.node in names}
+    mine = None if names is None else set(names)
+    going = {pod.node for pod in pods if mine is None or pod.node in mine}
     if held is not None and objects.recorded(held) == "local_ip":
         _check_pods(client, options, held, going)
     result: dict[str, t.Any] = {"changes": [], "pods": [], "corefile": "", "warnings": []}

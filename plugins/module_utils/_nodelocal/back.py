@@ -28,19 +28,20 @@ def previous(client: Client, options: Options, check_mode: bool, say: Say) -> di
     selector = held["spec"]["template"]["spec"].get("nodeSelector") or {}
     nodes, _addresses = waves.nodes_now(client, selector)
     names = sorted(nodes) if options.nodes is None else [name for name in options.nodes if name in nodes]
+    mine = set(names)
     target = _target(marks)
     pods = waves.pods_now(client, waves.place_of(held))
     if target:
-        todo = [pod.node for pod in pods if pod.node in names and not _is(pod.revision, target, marks)]
+        todo = [pod.node for pod in pods if pod.node in mine and not _is(pod.revision, target, marks)]
         changed = bool(todo) or not marks.get(objects.TAKEN_BACK)
     else:
         todo = [name for name in names if not nodes[name].held]
         changed = bool(todo)
     changes = [f"went back to {f'revision {target}' if target else 'no cache'} on {len(todo)} nodes"] if changed else []
     if changed and not check_mode:
-        changes = go_back(client, namespace, names, options.wait_timeout, say, names if target else ())
+        changes = go_back(client, namespace, names, options.wait_timeout, say, mine if target else ())
         pods = waves.pods_now(client, waves.place_of(held))
-    shown = [pod.shown() for pod in pods if pod.node in names]
+    shown = [pod.shown() for pod in pods if pod.node in mine]
     return {
         "changed": changed, "changes": changes, "pods": shown, "revision": target, "previous_revision": "",
         "requests": client.requests,
@@ -90,7 +91,7 @@ def go_back(
         waves.hold(client, without, True)
         waves.wait_gone(client, place, without, seconds, say)
         changes.append(f"{len(without)} nodes are held back and have no cache")
-    rest = [name for name in names if name not in without]
+    rest = [name for name in names if target and name in had]
     if rest:
         revisions = {target, *([""] if marks.get(objects.ADOPTED) == target else [])}
         waves.replace(client, place, rest, revisions, seconds, say)

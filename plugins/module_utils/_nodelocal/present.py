@@ -201,9 +201,11 @@ def _try_writes(
     if found.config_map is None:
         # What is written into it later makes no difference to whether it may be made.
         made.append(objects.config_map(found.namespace, found.made.texts.after, "", ""))
-    held = [name for name in run.nodes if found.held is None and name not in (chunks[0] if chunks else ())]
+    first = set(chunks[0]) if chunks else set()
+    held = [name for name in run.nodes if found.held is None and name not in first]
     held += [name for name in names if run.nodes[name].held]
-    old = [pod for pod in run.pods if pod.node in names and pod.revision != declared.revision and not pod.leaving]
+    mine = set(names)
+    old = [pod for pod in run.pods if pod.node in mine and pod.revision != declared.revision and not pod.leaving]
     edited = found.config_map if _edits(found) else None
     try_writes(
         run.client, steps, made, edited, held[0] if held else "", f"{run.place.path}/{old[0].name}" if old else ""
@@ -278,19 +280,17 @@ def _roll(
         result["changes"].append(f"wave {number} of {len(chunks)}: {', '.join(names[:10])}")
     if chunks:
         run.pods = waves.pods_now(client, place)
-        run.nodes = {
-            name: Node(name, node.held and not any(name in names for names in chunks))
-            for name, node in run.nodes.items()
-        }
+        mine = {name for names in chunks for name in names}
+        run.nodes = {name: Node(name, node.held and name not in mine) for name, node in run.nodes.items()}
         if run.found.held is None:
-            mine = {name for names in chunks for name in names}
             run.nodes = {name: node._replace(held=name not in mine) for name, node in run.nodes.items()}
         result["nodes"] = _by_state(run.nodes, run.pods, declared.revision)
 
 
 def _restart(run: _Run, place: Place, names: t.Sequence[str], revision: str) -> None:
+    mine = set(names)
     for pod in run.pods:
-        if pod.node in names and pod.revision != revision and not pod.leaving:
+        if pod.node in mine and pod.revision != revision and not pod.leaving:
             apply.delete(run.client, f"{place.path}/{pod.name}")
 
 
@@ -356,6 +356,7 @@ def _result(
         "metrics_port": options.metrics_port, "setup_metrics_port": options.setup_metrics_port,
     }  # fmt: skip
     changes = [step.change for step in steps]
+    mine = None if options.nodes is None else set(options.nodes)
     warnings = texts.strangers(found.config_map, objects.KEY) if found.config_map is not None else []
     warnings += [f"node {name} is not Ready and was left as it is" for name in _down(run)]
     if not later:
@@ -368,7 +369,7 @@ def _result(
     return {
         "changed": bool(changes or chunks or found.config_map is None),
         "changes": changes, "interception": found.decision._asdict(), "proof": proof,
-        "pods": [pod.shown() for pod in run.pods if options.nodes is None or pod.node in options.nodes],
+        "pods": [pod.shown() for pod in run.pods if mine is None or pod.node in mine],
         "nodes": _by_state(run.nodes, run.pods, declared.revision), "revision": declared.revision,
         "previous_revision": declared.daemon_set["metadata"]["annotations"][objects.PREVIOUS],
         "corefile": found.made.rendered, "memory": {"needed": found.made.memory, "limit": options.memory_limit},

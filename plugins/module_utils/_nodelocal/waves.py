@@ -8,6 +8,7 @@ Of nodes and pods only what is asked here is kept, so that a run over thousands 
 
 from __future__ import annotations
 
+import collections
 import time
 import typing as t
 
@@ -20,6 +21,11 @@ from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.object
 
 _PAGE = 200
 """Nodes or pods at a time: a page of the usual 500, decoded, would be most of what a run takes."""
+
+_TIMES = 3
+"""Pods of another revision that are replaced on one node: the DaemonSet's controller may make one more of the old kind
+before it has seen the new; that they keep coming means that somebody else changes the DaemonSet.
+"""
 
 Say = t.Callable[[str], None]
 
@@ -158,24 +164,28 @@ def replace(
 
     Raises WaveFailed as soon as a pod is hopeless, and when ``seconds`` are over.
     """
-    for pod in pods_now(client, place):
-        if pod.node in names and pod.revision not in revisions and not pod.leaving:
+    wanted, times = set(names), collections.Counter[str]()
+    asked: set[str] = set()
+
+    def look_at(pod: CachePod) -> None:
+        if pod.leaving:
+            return
+        if pod.revision in revisions:
+            _check_hopeless(client, place, pod)
+        elif pod.uid not in asked and times[pod.node] < _TIMES:
+            asked.add(pod.uid)
+            times[pod.node] += 1
             _delete(client, place, pod)
-    wanted = set(names)
 
-    def done(pods: t.Mapping[str, CachePod]) -> bool:
-        return wanted <= {
-            pod.node for pod in pods.values() if pod.ready and not pod.leaving and pod.revision in revisions
-        }
-
-    pods = _wait(client, place, wanted, revisions, done, seconds, say)
-    return [pod for pod in pods if pod.revision in revisions and not pod.leaving]
+    wave = _Wave(wanted, revisions)
+    _wait(client, place, wave, lambda: wave.ready == len(wanted), look_at, seconds, say)
+    return [pod for pod in wave.pods.values() if pod.revision in revisions and not pod.leaving]
 
 
 def wait_gone(client: Client, place: Place, names: t.Collection[str] | None, seconds: float, say: Say) -> None:
     """Wait until these nodes, or all, have no pod of the cache. Raises WaveFailed when ``seconds`` are over."""
-    wanted = None if names is None else set(names)
-    _wait(client, place, wanted, (), lambda pods: not pods, seconds, say)
+    wave = _Wave(None if names is None else set(names), ())
+    _wait(client, place, wave, lambda: not wave.pods, lambda _pod: None, seconds, say)
 
 
 def _delete(client: Client, place: Place, pod: CachePod) -> None:
@@ -186,41 +196,79 @@ def _delete(client: Client, place: Place, pod: CachePod) -> None:
             raise
 
 
+class _Wave:
+    """The pods of these nodes, or of all, as they come and go.
+
+    How many nodes have a good one is counted as it changes: an event costs the same in a wave of 5,000 nodes.
+    """
+
+    def __init__(self, names: t.Collection[str] | None, revisions: t.Container[str]) -> None:
+        self.names = names
+        self.revisions = revisions
+        self.pods: dict[str, CachePod] = {}
+        self._good: collections.Counter[str] = collections.Counter()
+
+    @property
+    def ready(self) -> int:
+        """Nodes with a ready pod of these revisions."""
+        return len(self._good)
+
+    def take(self, pod: CachePod) -> None:
+        """A pod as it is now."""
+        self.drop(pod.uid)
+        self.pods[pod.uid] = pod
+        if self._is_good(pod):
+            self._good[pod.node] += 1
+
+    def drop(self, uid: str) -> None:
+        """A pod that has gone."""
+        pod = self.pods.pop(uid, None)
+        if pod is not None and self._is_good(pod):
+            self._good[pod.node] -= 1
+            if not self._good[pod.node]:
+                del self._good[pod.node]
+
+    def clear(self) -> None:
+        """All of them: the list comes anew."""
+        self.pods.clear()
+        self._good.clear()
+
+    def _is_good(self, pod: CachePod) -> bool:
+        return pod.ready and not pod.leaving and pod.revision in self.revisions
+
+
 def _wait(
-    client: Client, place: Place, names: t.Collection[str] | None, revisions: t.Container[str],
-    done: t.Callable[[t.Mapping[str, CachePod]], bool], seconds: float, say: Say,
-) -> list[CachePod]:  # fmt: skip
-    """Follow the pods of these nodes until ``done``."""
-    pods: dict[str, CachePod] = {}
+    client: Client, place: Place, wave: _Wave, done: t.Callable[[], bool], look_at: t.Callable[[CachePod], None],
+    seconds: float, say: Say,
+) -> None:  # fmt: skip
+    """Follow the pods of a wave until ``done``; ``look_at`` is called for each as it comes or changes."""
     synced = False
     started = time.monotonic()
     for kind, thing in follow(client, place.path, seconds, _PAGE, labelSelector=place.selector):
         if kind == RESET:
-            pods.clear()
+            wave.clear()
             synced = False
             continue
         if kind != SYNCED:
             pod = pod_of(thing)
-            if names is not None and pod.node not in names:
+            if wave.names is not None and pod.node not in wave.names:
                 continue
             if kind == "DELETED":
-                pods.pop(pod.uid, None)
+                wave.drop(pod.uid)
             else:
-                pods[pod.uid] = pod
-                _check_hopeless(client, place, pod, revisions)
+                wave.take(pod)
+                look_at(pod)
         synced = synced or kind == SYNCED
         if synced:
-            if done(pods):
-                return list(pods.values())
-            ready = sum(pod.ready and pod.revision in revisions for pod in pods.values())
-            say(f"{time.monotonic() - started:.0f} s: {ready} of {len(names or pods)} nodes have the cache")
-    raise WaveFailed(f"after {seconds:.0f} s {_rest(pods, names, revisions)}; see kubectl -n {place.namespace} "
-                     f"describe pod -l {place.selector}, or raise wait_timeout")  # fmt: skip
+            if done():
+                return
+            many = len(wave.pods if wave.names is None else wave.names)
+            say(f"{time.monotonic() - started:.0f} s: {wave.ready} of {many} nodes have the cache")
+    raise WaveFailed(f"after {seconds:.0f} s {_rest(wave.pods, wave.names, wave.revisions)}; see kubectl -n "
+                     f"{place.namespace} describe pod -l {place.selector}, or raise wait_timeout")  # fmt: skip
 
 
-def _check_hopeless(client: Client, place: Place, pod: CachePod, revisions: t.Container[str]) -> None:
-    if pod.leaving or pod.revision not in revisions:
-        return
+def _check_hopeless(client: Client, place: Place, pod: CachePod) -> None:
     reason, mark, _message = pod.problem.partition("!: ")
     if mark:
         words = pod.problem.replace("!", "", 1)
