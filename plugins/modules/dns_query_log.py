@@ -110,6 +110,22 @@ EXAMPLES = r"""
     zones: [corp.example.com]
   delegate_to: localhost
 
+- name: Prepare a CoreDNS that has another Service, although a chart of Helm deploys it, and do not wait for its pods
+  kubenode.network.dns_query_log:
+    state: prepared
+    service: dns
+    namespace: dns-system
+    on_owner: force
+    wait: false
+  delegate_to: localhost
+
+- name: Log all queries for two hours, on a cluster whose kubelets are slow
+  kubenode.network.dns_query_log:
+    duration: 2h
+    wait: true
+    wait_timeout: 600
+  delegate_to: localhost
+
 - name: Enough
   kubenode.network.dns_query_log:
     state: absent

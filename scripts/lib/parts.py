@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import collections
 import functools
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -332,6 +334,29 @@ def _on_nodes(report: Report, folder: str, options: list[str], *arguments: str, 
         _pytest(report, folder, f"Python {version}", ["--python", version, *options], "--brief", *arguments)
 
 
+def _build_ahead(names: t.Collection[str]) -> None:
+    """Builds what the clusters of tests run while other parts begin: minutes the first time, nothing later.
+
+    It gives way to the parts (build.py is nice), and whoever needs a program waits for it and tells what is wrong.
+    """
+    if not {"cluster", "lab"} & set(names):
+        return
+    log = TREE / "logs" / "build-ahead.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [ENV, "python", "tests/cluster/build.py"], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+    atexit.register(_end, process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+    process.wait()
+
+
 def _run_parts(report: Report, names: collections.deque[str], beside: bool) -> None:
     while True:
         try:
@@ -358,6 +383,7 @@ def main() -> None:
         FULL.append("--full")
     names = collections.deque(name for name in ORDER if name in (options.parts or PARTS))
     report = Report(TREE / "logs", ROOT)
+    _build_ahead(names)
     beside = threading.Thread(target=_run_parts, args=(report, names, True), daemon=True)
     try:
         if len(names) > 1:

@@ -27,8 +27,8 @@ ADDRESS = "198.51.100.10"
 UPSTREAM = "192.0.2.53"
 _SECONDS = 90.0
 _ROLE = "node-role.kubernetes.io/worker"
-# A container that crashed stays down for a while, as one of a kubelet does after some times.
-_BACK_OFF = 60.0
+# A container that crashed stays down as long as one of a kubelet does that has crashed some times.
+_BACK_OFF = 300.0
 
 
 def address_of(worker: str) -> str:
