@@ -27,7 +27,7 @@ OWNER = "kubenode.network/query-log"
 """Of the Corefile's entry, and the manager of the volume."""
 FOLDER = "/etc/coredns-query-log"
 _APPLY = "application/apply-patch+yaml"
-_PLURALS = {"Deployment": "deployments", "DaemonSet": "daemonsets", "StatefulSet": "statefulsets"}
+_PLURALS = {"Deployment": "deployments", "DaemonSet": "daemonsets"}
 _POLL_SECONDS = 1.0
 
 
