@@ -40,8 +40,8 @@ options:
     default: present
   duration:
     description:
-      - How long queries are logged, such as V(90s), V(10m) or V(2h). A number without a unit is seconds. At least a
-        minute, at most a day.
+      - How long queries are logged, such as V(200s), V(10m) or V(2h). A number without a unit is seconds. At least
+        three minutes, at most a day.
       - Where they are logged already, their end stays as it is, but with O(extend=true).
     type: str
     default: 10m

@@ -188,13 +188,28 @@ def test_a_deployment_of_somebody_who_puts_it_back_is_not_prepared(logs: t.Any) 
         logs.request("PATCH", DEPLOYMENT, {"metadata": {"labels": {mark: None}}}, kind="merge-patch")
 
 
-@pytest.mark.parametrize("text", ["", "59", "0m", "-5m", "1.5h", "25h", "10 m", "ten", "99999999"])
+def test_a_volume_of_somebody_else_by_that_name_is_not_overruled(logs: t.Any) -> None:
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "coredns", "namespace": LOGS}}
+    volume = {"name": "coredns-query-log", "configMap": {"name": "other", "optional": True}}
+    mine = {**body, "spec": {"template": {"spec": {"volumes": [volume]}}}}
+    logs.request("PATCH", f"{DEPLOYMENT}?fieldManager=them", mine, kind="apply-patch")
+    try:
+        before = logs.request("GET", DEPLOYMENT)["spec"]
+        with pytest.raises(KubeError, match=r"somebody else declares the volume coredns-query-log .*them"):
+            run(logs, "prepared")
+        assert logs.request("GET", DEPLOYMENT)["spec"] == before and text_of(logs) == COREFILE
+    finally:
+        logs.request("PATCH", f"{DEPLOYMENT}?fieldManager=them", body, kind="apply-patch")
+        logs.wait_ready("deployments", "coredns", LOGS)
+
+
+@pytest.mark.parametrize("text", ["", "179", "2m", "0m", "-5m", "1.5h", "25h", "10 m", "ten", "99999999"])
 def test_a_duration_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(KubeError, match=r"duration: .* from 60 seconds to 24 hours"):
+    with pytest.raises(KubeError, match=r"duration: .* from 180 seconds to 24 hours"):
         query_log.seconds_of(text)
 
 
 def test_durations_and_classes(logs: t.Any) -> None:
-    assert [query_log.seconds_of(text) for text in ("90", "90s", "10m", "2h", "24h")] == [90, 90, 600, 7200, 86400]
+    assert [query_log.seconds_of(text) for text in ("180", "200s", "10m", "2h", "24h")] == [180, 200, 600, 7200, 86400]
     with pytest.raises(KubeError, match=r"classes: some is none of plugin log's: all, success, denial, error"):
         run(logs, classes=("some",))

@@ -10,18 +10,12 @@ import re
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kubelet.names import is_subdomain
 
-# apimachinery, pkg/util/validation: IsDNS1123Subdomain (RFC 1123 2.1 in lower case), IsConfigMapKey, IsQualifiedName,
-# IsValidLabelValue.
-_SUBDOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
+# apimachinery, pkg/util/validation: IsConfigMapKey, IsQualifiedName, IsValidLabelValue.
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}\Z")
 _URL = re.compile(r"https?://[^\s/]+\S*\Z")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?\Z")
-
-
-def is_subdomain(text: str) -> bool:
-    """Whether it is a DNS name in lower case, as names of objects and the cluster's domain are."""
-    return bool(_SUBDOMAIN.match(text))
 
 
 def check_name(option: str, name: str) -> str:

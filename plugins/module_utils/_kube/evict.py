@@ -12,10 +12,11 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._kube.checks import check_name, is_subdomain
+from ansible_collections.kubenode.network.plugins.module_utils._kube.checks import check_name
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.watch import RESET, SYNCED, follow
+from ansible_collections.kubenode.network.plugins.module_utils._kubelet.names import is_subdomain
 
 # Their controllers make a pod anew as it was. A Job counts an evicted pod as one that failed.
 _MAKERS = frozenset({"DaemonSet", "ReplicaSet", "ReplicationController", "StatefulSet"})

@@ -26,8 +26,9 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.subject imp
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Texts, Wanted
 
 KEY = "query-log.override"
-SHORTEST, LONGEST = 60, 86400
-"""Seconds. A kubelet takes a minute or more to bring a ConfigMap to its pods; a log that is forgotten fills disks."""
+SHORTEST, LONGEST = 180, 86400
+"""Seconds. A kubelet takes up to a minute and a half to bring a ConfigMap to its pods, so that less might log nothing;
+and a log that is forgotten fills disks."""
 CLASSES = ("all", "success", "denial", "error")
 """Of plugin log."""
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -61,13 +62,13 @@ class Wish(t.NamedTuple):
 
 
 def seconds_of(text: str) -> int:
-    """``90``, ``90s``, ``10m`` or ``2h`` in seconds. Raises KubeError."""
+    """``200``, ``200s``, ``10m`` or ``2h`` in seconds. Raises KubeError."""
     number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
     value = int(number) * _UNITS[unit] if number.isascii() and number.isdigit() and len(number) < 8 else 0
     if not SHORTEST <= value <= LONGEST:
         raise KubeError(
             f"duration: {text or 'nothing'} is given, and from {SHORTEST} seconds to {LONGEST // 3600} hours are "
-            "possible, such as 90s, 10m or 2h; declare a lasting log with coredns_corefile (log)"
+            "possible, such as 200s, 10m or 2h; declare a lasting log with coredns_corefile (log)"
         )
     return value
 
@@ -236,7 +237,8 @@ def _create_job(client: Client, namespace: str, wish: Wish, check_mode: bool) ->
             "name": NAME, "namespace": namespace, "labels": dict(_LABELS),
             "annotations": {
                 _END: "Runs nothing. CoreDNS logs queries as long as this Job is there; it ends at its deadline, and "
-                f"ConfigMap {NAME} goes with it. Delete it to end that at once.",
+                f"ConfigMap {NAME} goes with it. kubectl delete job {NAME} ends that at once; not with "
+                "--cascade=orphan, which would leave the ConfigMap.",
             },
         },
         "spec": {

@@ -15,7 +15,7 @@ import typing as t
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.fragment import SERVER
 from ansible_collections.kubenode.network.plugins.module_utils._kube import corefile
 from ansible_collections.kubenode.network.plugins.module_utils._kube.client import Client, Object, segment
-from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
+from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.extra import CUSTOM, Extra, Options, extra_of
 from ansible_collections.kubenode.network.plugins.module_utils._kube.owner import find_owner
 from ansible_collections.kubenode.network.plugins.module_utils._kube.subject import Request, find_corefile
@@ -138,7 +138,15 @@ def _apply(client: Client, way: Way, pod: Object | None, check_mode: bool) -> No
     if pod is not None:
         body["spec"] = {"template": {"spec": pod}}
     # No force: nobody else declares these fields, and who does is not overruled.
-    client.patch(_path(way), body, _APPLY, fieldManager=OWNER, dryRun="All" if check_mode else None)
+    try:
+        client.patch(_path(way), body, _APPLY, fieldManager=OWNER, dryRun="All" if check_mode else None)
+    except Answered as error:
+        if error.status != 409:
+            raise
+        raise KubeError(
+            f"somebody else declares the volume {NAME} of {way.workload_name}, or its place {FOLDER}, otherwise, and "
+            f"nothing was changed: take that away, or make the way by hand ({way.missing}): {error.message}"
+        ) from error
 
 
 def _wait(client: Client, way: Way, seconds: float, say: t.Callable[[str], None]) -> None:

@@ -9,8 +9,8 @@ import ipaddress
 import os
 import typing as t
 
-from ansible_collections.kubenode.network.plugins.module_utils._kube.checks import is_subdomain
 from ansible_collections.kubenode.network.plugins.module_utils._kubelet.errors import KEYS, KubeletError, Value
+from ansible_collections.kubenode.network.plugins.module_utils._kubelet.names import is_subdomain
 
 MAX_SERVERS = 3
 """What a resolver takes (resolv.conf(5), MAXNS); kubelet leaves out the others, with an event for each pod."""

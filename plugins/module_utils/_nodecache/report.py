@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.kubenode.network.plugins.module_utils._dns import query
-from ansible_collections.kubenode.network.plugins.module_utils._kube.checks import is_subdomain
+from ansible_collections.kubenode.network.plugins.module_utils._kubelet.names import is_subdomain
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.links import link_names, read_links
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.lookup import route_get
 from ansible_collections.kubenode.network.plugins.module_utils._netlink.sock import NetlinkError, RtnlSocket

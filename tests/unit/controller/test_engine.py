@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import typing as t
@@ -136,3 +137,11 @@ def test_the_modules_bring_nothing_of_the_engine_along() -> None:
     for path in (plugins / "modules").glob("*.py"):
         text = path.read_text()
         assert not [room for room in _engine.ROOMS if f"module_utils.{room}" in text], path
+
+
+def test_what_is_kept_on_nodes_needs_nothing_else() -> None:
+    kept = {*_engine.ROOMS, "_argument_spec", "_engine"}
+    for room in _engine.ROOMS:
+        for path in (pathlib.Path(_engine.__file__).parent / room).rglob("*.py"):
+            needed = set(re.findall(r"plugins\.module_utils\.(\w+)", path.read_text(encoding="utf-8")))
+            assert needed <= kept, path
