@@ -77,10 +77,17 @@ def text_of(cluster: t.Any) -> str:
     return str(cluster.config_map("coredns", LOGS)["data"]["Corefile"])
 
 
-def test_what_is_not_prepared_is_refused_with_what_is_missing(logs: t.Any) -> None:
+@pytest.fixture
+def bare(logs: t.Any) -> t.Any:
+    """Not prepared, whatever an earlier test left."""
+    run(logs, "unprepared")
+    return logs
+
+
+def test_what_is_not_prepared_is_refused_with_what_is_missing(bare: t.Any) -> None:
     with pytest.raises(KubeError, match=r"do not mount ConfigMap coredns-query-log.*state: prepared does both once"):
-        run(logs)
-    assert (there(logs), text_of(logs)) == ({}, COREFILE)
+        run(bare)
+    assert (there(bare), text_of(bare)) == ({}, COREFILE)
 
 
 def test_a_job_ends_the_log_by_itself_and_an_edit_made_meanwhile_stays(logs: t.Any) -> None:
@@ -176,31 +183,31 @@ def test_what_somebody_else_has_by_that_name_is_left_alone(ready: t.Any) -> None
     ready.request("DELETE", PATHS["ConfigMap"])
 
 
-def test_a_deployment_of_somebody_who_puts_it_back_is_not_prepared(logs: t.Any) -> None:
-    before = logs.request("GET", DEPLOYMENT)
+def test_a_deployment_of_somebody_who_puts_it_back_is_not_prepared(bare: t.Any) -> None:
+    before = bare.request("GET", DEPLOYMENT)
     mark = "app.kubernetes.io/managed-by"
-    logs.request("PATCH", DEPLOYMENT, {"metadata": {"labels": {mark: "Helm"}}}, kind="merge-patch")
+    bare.request("PATCH", DEPLOYMENT, {"metadata": {"labels": {mark: "Helm"}}}, kind="merge-patch")
     try:
         with pytest.raises(KubeError, match=r"Deployment logs/coredns belongs to the Helm release .*on_owner: force"):
-            run(logs, "prepared")
-        assert logs.request("GET", DEPLOYMENT)["spec"] == before["spec"] and text_of(logs) == COREFILE
+            run(bare, "prepared")
+        assert bare.request("GET", DEPLOYMENT)["spec"] == before["spec"] and text_of(bare) == COREFILE
     finally:
-        logs.request("PATCH", DEPLOYMENT, {"metadata": {"labels": {mark: None}}}, kind="merge-patch")
+        bare.request("PATCH", DEPLOYMENT, {"metadata": {"labels": {mark: None}}}, kind="merge-patch")
 
 
-def test_a_volume_of_somebody_else_by_that_name_is_not_overruled(logs: t.Any) -> None:
+def test_a_volume_of_somebody_else_by_that_name_is_not_overruled(bare: t.Any) -> None:
     body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "coredns", "namespace": LOGS}}
     volume = {"name": "coredns-query-log", "configMap": {"name": "other", "optional": True}}
     mine = {**body, "spec": {"template": {"spec": {"volumes": [volume]}}}}
-    logs.request("PATCH", f"{DEPLOYMENT}?fieldManager=them", mine, kind="apply-patch")
+    bare.request("PATCH", f"{DEPLOYMENT}?fieldManager=them", mine, kind="apply-patch")
     try:
-        before = logs.request("GET", DEPLOYMENT)["spec"]
+        before = bare.request("GET", DEPLOYMENT)["spec"]
         with pytest.raises(KubeError, match=r"somebody else declares the volume coredns-query-log .*them"):
-            run(logs, "prepared")
-        assert logs.request("GET", DEPLOYMENT)["spec"] == before and text_of(logs) == COREFILE
+            run(bare, "prepared")
+        assert bare.request("GET", DEPLOYMENT)["spec"] == before and text_of(bare) == COREFILE
     finally:
-        logs.request("PATCH", f"{DEPLOYMENT}?fieldManager=them", body, kind="apply-patch")
-        logs.wait_ready("deployments", "coredns", LOGS)
+        bare.request("PATCH", f"{DEPLOYMENT}?fieldManager=them", body, kind="apply-patch")
+        bare.wait_ready("deployments", "coredns", LOGS)
 
 
 @pytest.mark.parametrize("text", ["", "179", "2m", "0m", "-5m", "1.5h", "25h", "10 m", "ten", "99999999"])
