@@ -143,14 +143,16 @@ def _switch_on(
         )
     _check_ours(client, way.namespace)
     known = _job(client, way.namespace)
-    job, changes, mine = known, [], False
+    changes = []
+    mine = known is None and not check_mode
     if known is None:
         job = _create_job(client, way.namespace, wish, check_mode)
-        mine = not check_mode
         changes.append(f"made Job {way.namespace}/{NAME}, which ends it after {wish.seconds} s")
-    elif wish.extend:
-        job = _extend(client, known, wish.seconds, check_mode)
-        changes.append(f"Job {way.namespace}/{NAME} ends it {wish.seconds} s from now")
+    else:
+        job = known
+        if wish.extend:
+            job = _extend(client, known, wish.seconds, check_mode)
+            changes.append(f"Job {way.namespace}/{NAME} ends it {wish.seconds} s from now")
     names = " ".join(wish.zones) or "."
     text = f"log {names}"
     if wish.classes:
@@ -162,10 +164,9 @@ def _switch_on(
         )
     except BaseException:
         # The ConfigMap was put back where it had been written; and the Job of a run that is killed ends by itself.
-        if mine and job is not None:
+        if mine:
             _delete_job(client, job)
         raise
-    assert job is not None  # noqa: S101 - for mypy: found or made above
     return {
         **result, "changed": result["changed"] or bool(changes), "changes": [*changes, *result["changes"]],
         "logging": True, "until": _until(job), "job": {"namespace": way.namespace, "name": NAME},
