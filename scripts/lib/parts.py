@@ -115,7 +115,7 @@ def molecule(report: Report) -> None:
     if not report.available("scenarios in containers", [ENV, "--containers", "true"]):
         return
     command = [ENV, "--containers", "molecule"]
-    scenarios = sorted(file.parent.name for file in (ROOT / "extensions/molecule").glob("*/molecule.yml"))
+    scenarios = _scenarios()
     # Not in the checkout, and not by the name of its folder alone, which other checkouts have as well.
     state = TREE / "molecule"
     shutil.rmtree(state, ignore_errors=True)
@@ -126,8 +126,18 @@ def molecule(report: Report) -> None:
         return by(what, [*command, *arguments, *options], MOLECULE_EPHEMERAL_DIRECTORY=ephemeral, NO_COLOR="1")
 
     failed: list[str] = []
+    ended = {name: threading.Event() for name in scenarios}
 
     def test(scenario: str) -> None:
+        for other in NODES_OF.get(scenario, ()):
+            if other in ended:
+                ended[other].wait()
+        try:
+            attempt(scenario)
+        finally:
+            ended[scenario].set()
+
+    def attempt(scenario: str) -> None:
         if not run(scenario, scenario, "test", "--destroy=never", by=report.attempt):
             failed.append(scenario)
 
@@ -135,9 +145,9 @@ def molecule(report: Report) -> None:
     run("no containers before", "default", "destroy")
     try:
         if run("containers", "default", "create"):
-            report.together([functools.partial(test, name) for name in scenarios if name not in SHARING], at_once=2)
-            for name in SHARING:
-                test(name)
+            report.together([functools.partial(test, name) for name in scenarios if name != EVERY_NODE], at_once=2)
+            if EVERY_NODE in scenarios:
+                test(EVERY_NODE)
             # A scenario that failed leaves a node behind that is no start for another attempt.
             if 0 < len(failed) <= SECOND_ATTEMPTS and run("no containers", "default", "destroy"):
                 shutil.rmtree(state, ignore_errors=True)
@@ -213,8 +223,13 @@ PARTS: dict[str, t.Callable[[Report], None]] = {
     "sanity": sanity,
     "docs": docs,
 }
-# Scenarios that run on nodes of others; each of the rest has nodes to itself.
-SHARING = ("default", "dhcp", "netplan_networkmanager")
+# Scenarios that run on nodes of others, and after which: each of the rest has nodes to itself.
+NODES_OF = {
+    "netplan_networkmanager": ("netplan",),
+    "dhcp": ("netplan", "ifupdown", "networkd", "networkmanager", "unmanaged", "netplan_networkmanager"),
+}
+# The one that runs on all of them.
+EVERY_NODE = "default"
 # Two parts run at a time, as one alone leaves one of two cores idle half the time: the long ones first.
 ORDER = ("lint", "molecule", "unit", "kernel", "lab", "cluster", "vm", "faults", "sanity", "docs")
 
@@ -255,6 +270,17 @@ def _track(collection: pathlib.Path) -> None:
     # A repository of its own: the tools ask git which files there are.
     for command in (["init", "--quiet", "."], ["add", "--all"]):
         subprocess.run([*GIT, *command], cwd=collection, check=True, capture_output=True)
+
+
+def _scenarios() -> list[str]:
+    """Names of the scenarios: what others wait for before these, and the rest last, so that nobody waits for long."""
+    names = sorted(file.parent.name for file in (ROOT / "extensions/molecule").glob("*/molecule.yml"))
+    awaited = [name for name in NODES_OF["dhcp"] if name in names]
+    return [
+        *awaited,
+        *(name for name in NODES_OF if name not in awaited),
+        *(name for name in names if name not in awaited and name not in NODES_OF),
+    ]
 
 
 def _programs(report: Report) -> bool:
