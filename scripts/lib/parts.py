@@ -193,18 +193,20 @@ def docs(report: Report) -> None:
     """The documentation of the modules renders, and says what is so."""
     collection = export("docs")
     searched = str(collection.parents[2])
+    site = TREE / "docs"
+    shutil.rmtree(site, ignore_errors=True)
+    site.mkdir()
+    # antsibull-docs logs to a file in HOME, which is the user's.
+    environment = {"ANSIBLE_COLLECTIONS_PATH": searched, "HOME": str(site)}
     options = ["--plugin-docs", "--skip-rstcheck", "--validate-collection-refs", "self"]
     report.command(
         "antsibull-docs lint",
         ["antsibull-docs", "lint-collection-docs", *options, "."],
         collection,
-        ANSIBLE_COLLECTIONS_PATH=searched,
+        **environment,
     )
-    site = TREE / "docs"
-    shutil.rmtree(site, ignore_errors=True)
-    site.mkdir()
     target = ["--use-current", "--dest-dir", str(site), "--squash-hierarchy", "kubenode.network"]
-    if report.command("collection pages", ["antsibull-docs", "collection", *target], ANSIBLE_COLLECTIONS_PATH=searched):
+    if report.command("collection pages", ["antsibull-docs", "collection", *target], **environment):
         pages = ["sphinx-build", "-q", "-W", "--keep-going", "-C", "-D", "extensions=sphinx_antsibull_ext"]
         # Labels of Ansible's own pages, which are not here; those of the collection were checked above.
         pages += ["-D", "suppress_warnings=ref.ref"]

@@ -6,9 +6,9 @@
 A ConfigMap reaches a pod when its kubelet projects it, a minute or more after the write; then plugin reload looks at
 its interval. CoreDNS logs "Running configuration SHA512 = ..." at every start and reload. Its metric
 coredns_reload_version_info has the same value, but only after a first reload, and also after one that failed
-(plugin/reload/reload.go): it proves something only where coredns_reload_failed_total has not grown at the look after the
-one that first saw it, and where it was another value before, since a text that failed is not tried again as long as
-CoreDNS sees no other.
+(plugin/reload/reload.go): it proves something only where coredns_reload_failed_total has not grown at the look after
+the one that first saw it, and where it was another value before, since a text that failed is not tried again as long
+as CoreDNS sees no other.
 """
 
 from __future__ import annotations
