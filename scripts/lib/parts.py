@@ -197,16 +197,18 @@ def docs(report: Report) -> None:
     shutil.rmtree(site, ignore_errors=True)
     site.mkdir()
     # antsibull-docs logs to a file in HOME, which is the user's.
-    environment = {"ANSIBLE_COLLECTIONS_PATH": searched, "HOME": str(site)}
+    home = str(site)
     options = ["--plugin-docs", "--skip-rstcheck", "--validate-collection-refs", "self"]
     report.command(
         "antsibull-docs lint",
         ["antsibull-docs", "lint-collection-docs", *options, "."],
         collection,
-        **environment,
+        ANSIBLE_COLLECTIONS_PATH=searched,
+        HOME=home,
     )
     target = ["--use-current", "--dest-dir", str(site), "--squash-hierarchy", "kubenode.network"]
-    if report.command("collection pages", ["antsibull-docs", "collection", *target], **environment):
+    make = ["antsibull-docs", "collection", *target]
+    if report.command("collection pages", make, ANSIBLE_COLLECTIONS_PATH=searched, HOME=home):
         pages = ["sphinx-build", "-q", "-W", "--keep-going", "-C", "-D", "extensions=sphinx_antsibull_ext"]
         # Labels of Ansible's own pages, which are not here; those of the collection were checked above.
         pages += ["-D", "suppress_warnings=ref.ref"]
