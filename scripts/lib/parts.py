@@ -236,8 +236,8 @@ NODES_OF = {
 EVERY_NODE = "default"
 # So many parts run at a time, as most wait most of the time: two of them leave two cores idle half the time.
 AT_ONCE = 3
-# The long ones early, but what is built first (`_build_ahead`) after some that need none of it.
-ORDER = ("lint", "molecule", "unit", "kernel", "vm", "cluster", "lab", "faults", "sanity", "docs")
+# The long ones early, but cluster and lab, which need what is built meanwhile (`_build_ahead`), after some others.
+ORDER = ("lint", "molecule", "unit", "kernel", "sanity", "vm", "cluster", "lab", "faults", "docs")
 
 
 def export(name: str) -> pathlib.Path:
@@ -369,7 +369,7 @@ def _on_nodes(report: Report, folder: str, options: list[str], *arguments: str, 
 def _build_ahead(names: t.Collection[str]) -> None:
     """Builds what the clusters of tests run while other parts begin: minutes the first time, nothing later.
 
-    It gives way to the parts (build.py is nice), and whoever needs a program waits for it and tells what is wrong.
+    Whoever needs a program waits for it and tells what is wrong.
     """
     if not {"cluster", "lab"} & set(names):
         return
@@ -403,6 +403,10 @@ def _run_parts(report: Report, names: collections.deque[str], beside: bool) -> N
                 report.failed(f"preparing {name}", f"{error}\n{output}")
 
 
+def _interrupt(_number: int, _frame: object) -> t.NoReturn:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Runs the parts named on the command line."""
     parser = argparse.ArgumentParser(prog="scripts/test", description="Runs the tests.")
@@ -415,6 +419,8 @@ def main() -> None:
         FULL.append("--full")
     names = collections.deque(name for name in ORDER if name in (options.parts or PARTS))
     report = Report(TREE / "logs", ROOT)
+    # What cancels a job of continuous integration says it so.
+    signal.signal(signal.SIGTERM, _interrupt)
     _build_ahead(names)
     lanes = [
         threading.Thread(target=_run_parts, args=(report, names, True), daemon=True)

@@ -158,11 +158,7 @@ def _build(program: Program, compiler: str, binary: pathlib.Path) -> None:
     )
     total = len(listed.stdout.splitlines())
     scratch = binary.with_suffix(".new")
-    # Minutes of both cores, which tests beside it need more.
     command = [
-        "nice",
-        "-n",
-        "10",
         compiler,
         "build",
         "-v",
