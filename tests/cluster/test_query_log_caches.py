@@ -18,8 +18,9 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.errors impo
 from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.query_log import CACHES
 from ansible_collections.kubenode.network.tests.cluster import node_cache, nodelocal, objects, simulated_nodes
 from ansible_collections.kubenode.network.tests.cluster.test_node_cache_pod import NODE, ask, cache
+from ansible_collections.kubenode.network.tests.cluster.test_rights import having
 
-__all__ = ("cache",)
+__all__ = ("cache", "having")
 NAME = "node-local-dns-query-log"
 PATHS = {
     "ConfigMap": f"{nodelocal.BASE}/configmaps/{NAME}",
@@ -44,9 +45,12 @@ KUBE_DNS = {
 }  # fmt: skip
 
 
-def run(cluster: t.Any, state: str = "present", check_mode: bool = False, **wish: t.Any) -> dict[str, t.Any]:
+def run(
+    cluster: t.Any, state: str = "present", check_mode: bool = False, user: str = "admin", **wish: t.Any
+) -> dict[str, t.Any]:
     asked = query_log.Wish(state, **{"wait_timeout": 60, **wish})
-    return query_log.run(connect({"kubeconfig": str(cluster.kubeconfig())}), asked, check_mode, True, target=CACHES)
+    client = connect({"kubeconfig": str(cluster.kubeconfig(user))})
+    return query_log.run(client, asked, check_mode, True, target=CACHES)
 
 
 def there(one: nodelocal.Cache) -> set[str]:
@@ -85,25 +89,33 @@ def stubbed(cache: nodelocal.Cache) -> t.Iterator[nodelocal.Cache]:
 
 
 def test_a_job_ends_what_the_caches_log_and_their_way_comes_and_goes_with_their_template(
-    stubbed: nodelocal.Cache,
+    stubbed: nodelocal.Cache, having: t.Callable[..., t.Any]
 ) -> None:
     print(f"the cache is {node_cache.CALLED}")
     cache = stubbed
+
+    def work(state: str = "present", check_mode: bool = False, **wish: t.Any) -> dict[str, t.Any]:
+        return run(cache.cluster, state, check_mode, "editor", **wish)
+
     plain = cache.run(**DECLARED)
     text = cache.text
+    having("query-log")
+    with pytest.raises(KubeError, match=r"daemonsets.*forbidden.*docs/rbac"):
+        work()
+    having("query-log-caches")
     with pytest.raises(KubeError, match=rf"DaemonSet .* does not mount ConfigMap {NAME}.*dns_cache_query_log"):
-        run(cache.cluster)
+        work()
     assert (cache.text, there(cache)) == (text, set())
 
     prepared = cache.run(**DECLARED, query_log=True)
     assert prepared["revision"] != plain["revision"] and prepared["warnings"] == plain["warnings"]
     assert cache.text.count("import /etc/node-local-dns-query-log/*.override") == len(BASE)
     assert not cache.run(**DECLARED, query_log=True)["changed"] and cache.writes() == []
-    assert run(cache.cluster, check_mode=True)["changed"] and there(cache) == set()
+    assert work(check_mode=True)["changed"] and there(cache) == set()
     for name in ("app.cluster.local", "app.example.com"):
         assert ask(name)
 
-    on = run(cache.cluster, seconds=600)
+    on = work(seconds=600)
     assert (on["logging"], on["warnings"]) == (True, [])
     assert [(one["node"], one["reload_failures"]) for one in on["evidence"]] == [("node-1", 0.0)]
     # That block logs errors only, for ever; for the while all is logged. A block of users' own has to import it itself.
@@ -111,18 +123,18 @@ def test_a_job_ends_what_the_caches_log_and_their_way_comes_and_goes_with_their_
     assert ask("db.corp.example")
     logs(cache, "app.cluster.local", "app.example.com")
     assert logged(cache, "db.corp.example") == 0
-    assert not run(cache.cluster, seconds=900)["changed"]
-    assert [one["node"] for one in run(cache.cluster, "absent")["evidence"]] == ["node-1"]
+    assert not work(seconds=900)["changed"]
+    assert [one["node"] for one in work("absent")["evidence"]] == ["node-1"]
     wait_until(lambda: there(cache) == set(), "it is not off")
     _wait_until_quiet(cache)
 
-    assert run(cache.cluster, seconds=600)["evidence"]
+    assert work(seconds=600)["evidence"]
     logs(cache, "app.example.com")
     # Its time is over, whatever becomes of us.
     cache.cluster.request("PATCH", PATHS["Job"], {"spec": {"activeDeadlineSeconds": 1}}, kind="merge-patch")
     wait_until(lambda: there(cache) == set(), "the Job does not end the log")
     _wait_until_quiet(cache)
-    assert not run(cache.cluster, "absent")["changed"]
+    assert not work("absent")["changed"]
 
     taken = cache.run(**DECLARED)
     assert (taken["revision"], cache.text) == (plain["revision"], text)

@@ -220,6 +220,10 @@ def test_the_way_of_a_query_log_is_in_every_block_of_ours_and_goes_again() -> No
     assert made.texts.warnings == plain.texts.warnings
     assert again(made, asked).texts.after == made.texts.after
     assert again(made, Options(edits=STUB)).texts.after == plain.texts.after
+    own = {**STUB, "servers": [{"zones": ["corp.example"], "plugins": [QUERY_LOG]}]}
+    theirs = again(made, Options(edits=own, query_log=True))
+    assert plugins(theirs.texts.after, "corp.example")["import"] == [QUERY_LOG]
+    assert theirs.texts.warnings == plain.texts.warnings
 
 
 def test_a_log_of_somebody_stays_behind_the_one_for_a_while() -> None:
