@@ -14,6 +14,8 @@ import json
 import os
 import pathlib
 import random
+import signal
+import typing as t
 
 import hypothesis
 import pytest
@@ -33,8 +35,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--brief", action="store_true", help="fewer examples, where another Python runs the same tests")
 
 
+def _interrupt(_number: int, _frame: object) -> t.NoReturn:
+    raise KeyboardInterrupt
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    # Whoever ends a run that way wants no lab and no server left behind: fixtures are torn down.
+    signal.signal(signal.SIGTERM, _interrupt)
     full = config.getoption("--full")
     hypothesis.settings.load_profile("full" if full else "brief" if config.getoption("--brief") else "ordinary")
     seed = os.environ.get("KUBENODE_SEED") or (random.SystemRandom().randrange(10**9) if full else ORDINARY_SEED)

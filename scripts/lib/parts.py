@@ -197,16 +197,18 @@ def docs(report: Report) -> None:
     shutil.rmtree(site, ignore_errors=True)
     site.mkdir()
     # antsibull-docs logs to a file in HOME, which is the user's.
-    environment = {"ANSIBLE_COLLECTIONS_PATH": searched, "HOME": str(site)}
+    home = str(site)
     options = ["--plugin-docs", "--skip-rstcheck", "--validate-collection-refs", "self"]
     report.command(
         "antsibull-docs lint",
         ["antsibull-docs", "lint-collection-docs", *options, "."],
         collection,
-        **environment,
+        ANSIBLE_COLLECTIONS_PATH=searched,
+        HOME=home,
     )
     target = ["--use-current", "--dest-dir", str(site), "--squash-hierarchy", "kubenode.network"]
-    if report.command("collection pages", ["antsibull-docs", "collection", *target], **environment):
+    make = ["antsibull-docs", "collection", *target]
+    if report.command("collection pages", make, ANSIBLE_COLLECTIONS_PATH=searched, HOME=home):
         pages = ["sphinx-build", "-q", "-W", "--keep-going", "-C", "-D", "extensions=sphinx_antsibull_ext"]
         # Labels of Ansible's own pages, which are not here; those of the collection were checked above.
         pages += ["-D", "suppress_warnings=ref.ref"]
@@ -232,8 +234,10 @@ NODES_OF = {
 }
 # The one that runs on all of them.
 EVERY_NODE = "default"
-# Two parts run at a time, as one alone leaves one of two cores idle half the time: the long ones first.
-ORDER = ("lint", "molecule", "unit", "kernel", "lab", "cluster", "vm", "faults", "sanity", "docs")
+# So many parts run at a time, as most wait most of the time: two of them leave two cores idle half the time.
+AT_ONCE = 3
+# The long ones early, but what is built first (`_build_ahead`) after some that need none of it.
+ORDER = ("lint", "molecule", "unit", "kernel", "vm", "cluster", "lab", "faults", "sanity", "docs")
 
 
 def export(name: str) -> pathlib.Path:
@@ -412,14 +416,17 @@ def main() -> None:
     names = collections.deque(name for name in ORDER if name in (options.parts or PARTS))
     report = Report(TREE / "logs", ROOT)
     _build_ahead(names)
-    beside = threading.Thread(target=_run_parts, args=(report, names, True), daemon=True)
+    lanes = [
+        threading.Thread(target=_run_parts, args=(report, names, True), daemon=True)
+        for _ in range(min(AT_ONCE, len(names)) - 1)
+    ]
     try:
-        if len(names) > 1:
-            beside.start()
+        for lane in lanes:
+            lane.start()
         _run_parts(report, names, False)
         report.alone()
-        if beside.ident:
-            beside.join()
+        for lane in lanes:
+            lane.join()
     except KeyboardInterrupt:
         report.stop()
         report.failed("scripts/test", "interrupted: not everything ran")

@@ -4,7 +4,8 @@
 """Runs the commands of scripts/test, shows how they fare, and adds up what they counted.
 
 Parts may run beside each other, in threads. One thread prints as it goes; the lines of the others are kept until their
-part ends, or until the first thread is through (``Report.alone``).
+part ends, or until the first thread is through (``Report.alone``); where several are left then, lines begin with their
+part.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import typing as t
 UNAVAILABLE = 77
 """scripts/env and tests/vm/run end so when this machine cannot do what was asked; the way out is in their output."""
 HEARTBEAT_SECONDS = 30
+STOP_SECONDS = 30
 TAIL_LINES = 40
 SECOND_ATTEMPTS = 3
 """So many failures of a step at most are tried again; more are no accident."""
@@ -73,6 +75,8 @@ class Report:
         self._printing = threading.RLock()
         self._kept: dict[str, list[str]] = {}
         self._alone = False
+        self._open: set[str] = set()
+        """Parts that have begun and not ended."""
         self._running: set[subprocess.Popen[t.Any]] = set()
         logs.mkdir(parents=True, exist_ok=True)
 
@@ -84,6 +88,7 @@ class Report:
         with self._printing:
             if beside and not self._alone:
                 lane.kept = self._kept[name] = []
+            self._open.add(name)
         started = time.monotonic()
         self._say(f"== {name} ==")
         with (self.logs / f"{name}.lock").open("w") as lock:
@@ -99,6 +104,7 @@ class Report:
                 with self._printing:
                     self.parts[name] = (lane.part, seconds)
                     self._say(f"== {name}: {lane.part} ({seconds:.1f} s)\n")
+                    self._open.discard(name)
                     if self._kept.pop(name, None) is not None and lane.kept:
                         print("\n".join(lane.kept), flush=True)
                     lane.kept = None
@@ -132,13 +138,21 @@ class Report:
                 lines.clear()
 
     def stop(self) -> None:
-        """End what runs in any thread."""
-        for process in list(self._running):
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
+        """End what runs in any thread; it has half a minute to take down what it has set up."""
+        running = [process for process in list(self._running) if process.poll() is None]
+        for process in running:
+            os.killpg(process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
 
     def _say(self, text: str) -> None:
         with self._printing:
+            if self._alone and len(self._open) > 1 and not text.startswith("=="):
+                text = f"  {self._lane.name}:{text}"
             if self._lane.kept is None or self._alone:
                 print(text, flush=True)
             else:

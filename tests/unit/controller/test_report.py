@@ -10,6 +10,7 @@ import importlib.util
 import pathlib
 import sys
 import threading
+import time
 import types
 import typing as t
 
@@ -219,6 +220,59 @@ def test_the_last_part_is_printed_as_it_goes(report: t.Any, capsys: pytest.Captu
     go_on.set()
     thread.join()
     assert str(report.total()) == "2 passed, 0 failed, 0 skipped"
+
+
+def test_lines_of_several_last_parts_tell_whose_they_are(report: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
+    both, go_on = threading.Barrier(3, timeout=10), threading.Event()
+
+    def beside(name: str) -> None:
+        with report.part(name, beside=True):
+            both.wait()
+            go_on.wait(10)
+            report.passed("it")
+
+    threads = [threading.Thread(target=beside, args=(name,)) for name in ("lab", "cluster")]
+    for thread in threads:
+        thread.start()
+    both.wait()
+    report.alone()
+    go_on.set()
+    for thread in threads:
+        thread.join()
+    lines = capsys.readouterr().out.splitlines()
+    # Who ends last is alone by then, or is not.
+    assert {"  lab:  ok    it", "  cluster:  ok    it"} & set(lines)
+    assert {line.split(":")[0] for line in lines if line.startswith("== ") and "passed" in line} == {
+        "== lab", "== cluster",
+    }  # fmt: skip
+
+
+def test_what_is_stopped_takes_down_what_it_has_set_up(report: t.Any, tmp_path: pathlib.Path) -> None:
+    tests = f"""
+import pathlib, pytest, time
+@pytest.fixture
+def lab():
+    there = pathlib.Path({str(tmp_path)!r}, "lab")
+    there.touch()
+    yield
+    there.unlink()
+def test_long(lab): time.sleep(60)
+"""
+
+    def run() -> None:
+        with report.part("lab"):
+            report.pytest("here", pytest_on(tmp_path, tests))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "lab").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert (tmp_path / "lab").exists()
+    report.stop()
+    thread.join(30)
+    assert not (tmp_path / "lab").exists()
+    assert str(report.total()) == "0 passed, 1 failed, 0 skipped"
 
 
 def test_steps_that_run_together_count_for_their_part(report: t.Any, capsys: pytest.CaptureFixture[str]) -> None:
