@@ -28,7 +28,7 @@ PATHS = {
 }
 BASE = ("cluster.local", "in-addr.arpa", "ip6.arpa", ".")
 HOSTS = [{"address": "203.0.113.7", "names": ["app.example.com", "app.cluster.local"]}]
-# Plugin reload has one interval for the server, that of the last block that names one.
+# Plugin reload has one interval for the whole server.
 DECLARED: dict[str, t.Any] = {
     "node_selector": NODE, "hosts": HOSTS, "log": [{"server": ".", "classes": ["error"]}],
     "servers": [

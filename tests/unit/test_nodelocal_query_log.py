@@ -25,7 +25,6 @@ SERVICE = {
     "metadata": {"name": "kube-dns", "namespace": "kube-system"},
     "spec": {"selector": {"k8s-app": "kube-dns"}, "ports": []},
 }
-UPSTREAM = {"spec": {"clusterIP": "10.96.77.3"}}
 BASE = "/api/v1/namespaces/kube-system"
 WISH = Request(name=objects.QUERY_LOG, key="query-log.override")
 TCP = "    forward . __PILLAR__UPSTREAM__SERVERS__ {\n            force_tcp\n    }\n"
@@ -33,6 +32,8 @@ TCP = "    forward . __PILLAR__UPSTREAM__SERVERS__ {\n            force_tcp\n   
 
 class Cluster:
     """A node with the cache, as nodelocaldns declares it."""
+
+    upstream: t.Any = {"spec": {"clusterIP": "10.96.77.3"}}
 
     def __init__(self, interception: str = "cluster_ip", **kube_dns: t.Any) -> None:
         told = {key: json.dumps(value) for key, value in kube_dns.items()}
@@ -56,7 +57,7 @@ class Cluster:
         things = {
             f"/apis/apps/v1/namespaces/kube-system/daemonsets/{objects.NAME}": self.daemon_set,
             f"{BASE}/configmaps/{self.revision['metadata']['name']}": self.revision,
-            f"{BASE}/services/kube-dns-upstream": UPSTREAM,
+            f"{BASE}/services/kube-dns-upstream": self.upstream,
         }
         return things.get(path)
 
@@ -90,12 +91,16 @@ def test_the_file_is_that_of_the_pods_flags_and_services(interception: str, kube
 
 def test_where_node_cache_chooses_the_order_nothing_is_proved_and_it_is_said() -> None:
     stubs = {"a.example": ["203.0.113.9"], "b.example": ["203.0.113.9"]}
-    cluster = t.cast(t.Any, Cluster(stubDomains=stubs))
-    way = query_log.look(cluster, Request())
-    assert way.imported
-    found = extra_of(cluster, WISH._replace(namespace="kube-system"), way.options)
-    assert not found.proves
-    assert "stub domains in an order of its own" in found.warnings[0]
+    gone = Cluster()
+    # The Service whose address its pods were started with.
+    gone.upstream = None
+    for each in (Cluster(stubDomains=stubs), gone):
+        cluster = t.cast(t.Any, each)
+        way = query_log.look(cluster, Request())
+        assert way.imported
+        found = extra_of(cluster, WISH._replace(namespace="kube-system"), way.options)
+        assert not found.proves
+        assert "stub domains in an order of its own" in found.warnings[0]
 
 
 def test_what_stands_in_a_text_for_tcp_is_udp_where_servers_are_told() -> None:

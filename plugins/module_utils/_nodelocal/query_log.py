@@ -100,8 +100,9 @@ def _made_of(client: Client, held: Object, config_map: Object) -> str | None:
     if corefile.CLUSTER_DNS in text:
         container = held["spec"]["template"]["spec"]["containers"][0]
         name, namespace = flag(container, "upstreamsvc") or "", held["metadata"]["namespace"]
-        service = client.get(f"/api/v1/namespaces/{segment(namespace)}/services/{segment(name)}")
-        upstream = str(service["spec"].get("clusterIP") or "")
+        # Without it no cache starts any more, and those that run know an address which nobody else does.
+        service = client.find(f"/api/v1/namespaces/{segment(namespace)}/services/{segment(name)}")
+        upstream = str((service or {"spec": {}})["spec"].get("clusterIP") or "")
     kube_dns = {key: data[key] for key in corefile.KUBE_DNS_KEYS if key in data}
     if corefile.stub_domains(kube_dns) > 1:
         return None
