@@ -8,14 +8,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: dns_query_log
 
-short_description: Have CoreDNS log queries for a while, and surely no longer
+short_description: Have CoreDNS or the caches on the nodes log queries for a while, and surely no longer
 
 version_added: 0.1.0
 
 description:
-  - Switches the query log of the cluster's CoreDNS on, for O(duration). The cluster's own controllers switch it off
-    again, whatever becomes of the controller of Ansible, and no edit that somebody makes in the Corefile meanwhile is
-    lost, as the Corefile is not edited.
+  - Switches the query log of the cluster's CoreDNS, or of NodeLocal DNSCache (O(target=nodelocaldns)), on for
+    O(duration). The cluster's own controllers switch it off again, whatever becomes of the controller of Ansible, and
+    no edit that somebody makes in the Corefile meanwhile is lost, as the Corefile is not edited.
   - CoreDNS's pods mount an optional ConfigMap C(coredns-query-log), and the Corefile imports what is in it. The module
     makes that ConfigMap, with one line of plugin C(log). A Job of the same name owns it. It runs no pod and needs no
     image. At its deadline the cluster deletes it (C(ttlSecondsAfterFinished)), and the ConfigMap with it.
@@ -26,15 +26,26 @@ description:
     ConfigMap to its pods, and to take it away, so queries are logged that much longer than O(duration) says.
   - Queries in the server block C(.:53) are logged, which is where a query goes that no other block serves. Read them
     with C(kubectl logs -n kube-system -l k8s-app=kube-dns --prefix -f).
+  - With O(target=nodelocaldns) the ConfigMap and the Job are C(node-local-dns-query-log), and the way to the pods is
+    made wave by wave, by option C(query_log) of M(kubenode.network.nodelocaldns). Logged is what goes to that module's
+    own server blocks; one of users logs only if it imports the same file. Nodes whose cache is not ready, or of a wave
+    to come, are named in a warning and not waited for.
 extends_documentation_fragment:
   - kubenode.network._auth
   - kubenode.network._attributes.cluster
 
 options:
+  target:
+    description:
+      - Whose queries are logged, those that CoreDNS is asked or those that the caches on the nodes are asked. Of what
+        the caches answer CoreDNS sees nothing.
+    type: str
+    choices: [coredns, nodelocaldns]
+    default: coredns
   state:
     description:
       - V(present) has queries logged. V(absent) ends it now. V(prepared) makes the way for it, and logs nothing.
-        V(unprepared) ends it, and takes the way back.
+        V(unprepared) ends it, and takes the way back. The last two are an error with O(target=nodelocaldns).
     type: str
     choices: [present, absent, prepared, unprepared]
     default: present
@@ -64,15 +75,16 @@ options:
     default: []
   service:
     description:
-      - The cluster's DNS Service, where it cannot be found or there are several.
+      - The cluster's DNS Service, where it cannot be found or there are several. An error with O(target=nodelocaldns).
     type: str
   namespace:
     description:
-      - Its namespace.
+      - Its namespace; with O(target=nodelocaldns) that of the DaemonSet C(node-local-dns), C(kube-system) unless told.
     type: str
   on_owner:
     description:
-      - With O(state=prepared), what to do where something else would put the Deployment or the Corefile back.
+      - With O(state=prepared), what to do where something else would put the Deployment or the Corefile back. V(force)
+        is an error with O(target=nodelocaldns).
     type: str
     choices: [fail, force]
     default: fail
@@ -87,6 +99,9 @@ options:
     type: int
     default: 180
 
+seealso:
+  - module: kubenode.network.nodelocaldns
+  - module: kubenode.network.coredns_corefile
 author:
   - The kubenode.network contributors (@kubenode)
 """
@@ -124,6 +139,12 @@ EXAMPLES = r"""
     duration: 2h
     wait: true
     wait_timeout: 600
+  delegate_to: localhost
+
+- name: What the caches on the nodes are asked, once nodelocaldns has brought them query_log
+  kubenode.network.dns_query_log:
+    target: nodelocaldns
+    duration: 10m
   delegate_to: localhost
 
 - name: Enough

@@ -250,6 +250,14 @@ options:
       - Port of node-cache's own metrics, about rules and interface.
     type: int
     default: 9353
+  query_log:
+    description:
+      - Whether M(kubenode.network.dns_query_log) with C(target=nodelocaldns) can have queries logged for a while. By
+        itself it logs nothing.
+      - Pods then mount an optional ConfigMap C(node-local-dns-query-log), and the module's own server blocks import
+        what is in it. That is another template, which comes to the nodes wave by wave, and goes in the same way.
+    type: bool
+    default: false
   wait:
     description:
       - Whether to wait until the pods of the wave are ready, and to go back otherwise.
@@ -267,6 +275,7 @@ seealso:
   - module: kubenode.network.nodelocaldns_node_info
   - module: kubenode.network.kubelet_dns
   - module: kubenode.network.coredns_corefile
+  - module: kubenode.network.dns_query_log
 author:
   - The kubenode.network contributors (@kubenode)
 """
@@ -355,6 +364,7 @@ EXAMPLES = r"""
     health_port: 8081
     metrics_port: 9254
     setup_metrics_port: 9354
+    query_log: true
 
 - name: Remove it, once no pod on any node holds the cache's address any more
   kubenode.network.nodelocaldns:

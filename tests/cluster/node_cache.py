@@ -105,7 +105,8 @@ def of_pod(
         source = volume.get("configMap")
         if source is None or volume["name"] not in mounts:
             continue
-        data = config_maps[source["name"]]
+        # An optional one need not be there.
+        data = config_maps.get(source["name"], {}) if source.get("optional") else config_maps[source["name"]]
         items = source.get("items") or [{"key": key, "path": key} for key in data]
         volumes[mounts[volume["name"]]] = {one["path"]: data[one["key"]] for one in items if one["key"] in data}
     env = {f"{name.upper().replace('-', '_')}_SERVICE_HOST": address for name, address in services.items()}

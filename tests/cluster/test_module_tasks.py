@@ -65,6 +65,9 @@ PLAY = """
     - kubenode.network.dns_query_log: {duration: 3 days}
       register: too_long
       ignore_errors: true
+    - kubenode.network.dns_query_log: {target: nodelocaldns}
+      register: no_cache
+      ignore_errors: true
     - kubenode.network.kubelet_config_map: {name: tasks-kubelet-config, cluster_dns: [169.254.20.10]}
       check_mode: true
       diff: true
@@ -97,6 +100,7 @@ PLAY = """
           - preparing is changed and 'coredns-query-log' in preparing.diff.prepared
           - unprepared is failed and 'prepared does both once' in unprepared.msg
           - too_long is failed and too_long.msg.startswith('duration:')
+          - no_cache is failed and 'DaemonSet kube-system/node-local-dns' in no_cache.msg
           - told is changed and '169.254.20.10' in told.diff | string
           - known is not changed
           - no_address is failed and 'cluster_dns' in no_address.msg

@@ -203,3 +203,48 @@ def test_what_may_make_a_difference_is_told_too() -> None:
         "line 7 of CoreDNS's Corefile: what plugin rewrite does to external names",
         "line 9 of CoreDNS's Corefile: forward of external names to 192.0.2.1",
     ]
+
+
+QUERY_LOG = "import /etc/node-local-dns-query-log/*.override"
+ZONES = ("cluster.local", "in-addr.arpa", "ip6.arpa", ".")
+
+
+def test_the_way_of_a_query_log_is_in_every_block_of_ours_and_goes_again() -> None:
+    plain = edit("", "", Options(edits=STUB), FACTS)
+    asked = Options(edits=STUB, query_log=True)
+    made = again(plain, asked)
+    for zone in ZONES:
+        assert plugins(made.texts.after, zone)["import"] == [QUERY_LOG]
+    # Those of users, and of ConfigMap kube-dns, are theirs.
+    assert "import" not in plugins(made.texts.after, "corp.example")
+    assert made.texts.warnings == plain.texts.warnings
+    assert again(made, asked).texts.after == made.texts.after
+    assert again(made, Options(edits=STUB)).texts.after == plain.texts.after
+    own = {**STUB, "servers": [{"zones": ["corp.example"], "plugins": [QUERY_LOG]}]}
+    theirs = again(made, Options(edits=own, query_log=True))
+    assert plugins(theirs.texts.after, "corp.example")["import"] == [QUERY_LOG]
+    assert theirs.texts.warnings == plain.texts.warnings
+
+
+def test_a_log_of_somebody_stays_behind_the_one_for_a_while() -> None:
+    """Of several that match, plugin log takes the first."""
+    declared = Options(edits={"log": [{"server": ".", "classes": ["error"]}]})
+    before = edit("", "", declared, FACTS)
+    made = again(before, declared._replace(query_log=True))
+    found = plugins(made.texts.after, ".")
+    assert found["log"] == ["log {\nclass error\n}"]
+    assert made.texts.after.index(QUERY_LOG, made.texts.after.index("\n.:53 {")) < made.texts.after.index("log {")
+    assert again(made, declared).texts.after == before.texts.after
+
+
+def test_an_image_that_cannot_log_is_refused_before_anybody_wants_it_to() -> None:
+    assert "log" in Options().plugins()
+    with pytest.raises(KubeError, match=r"query-log\.override.*log"):
+        edit("", "", _Bare(query_log=True), FACTS)
+
+
+class _Bare(Options):
+    """An image of somebody's own, without plugin log."""
+
+    def plugins(self) -> frozenset[str]:
+        return super().plugins() - {"log"}

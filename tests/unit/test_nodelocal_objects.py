@@ -46,6 +46,7 @@ def test_the_upstream_service_leads_to_the_same_pods_in_the_caches_family() -> N
         (Options(), FACTS._replace(interception="local_ip"), "x"),
         (Options(), FACTS._replace(kube_dns={"stubDomains": "{}"}), "x"),
         (Options(health_port=8081), FACTS, "x"),
+        (Options(query_log=True), FACTS, "x"),
     ],
 )
 def test_whatever_pods_depend_on_is_another_revision(options: Options, facts: Facts, text: str) -> None:
@@ -61,6 +62,13 @@ def test_pods_mount_what_their_revision_holds_and_nothing_that_changes() -> None
     assert {item["key"] for one in mounted for item in one["items"]} == {"Corefile", "stubDomains"}
     assert found.config_map["immutable"] is True
     assert made(facts=FACTS._replace(upstream="")).revision == made().revision
+
+
+def test_the_config_map_of_a_query_log_may_come_and_go_under_a_pod() -> None:
+    spec = made(Options(query_log=True)).daemon_set["spec"]["template"]["spec"]
+    assert {"name": "node-local-dns-query-log", "optional": True} in [one.get("configMap") for one in spec["volumes"]]
+    [mount] = [one for one in spec["containers"][0]["volumeMounts"] if one["name"] == "node-local-dns-query-log"]
+    assert (mount["mountPath"], mount["readOnly"]) == ("/etc/node-local-dns-query-log", True)
 
 
 def test_an_object_as_it_was_applied_has_no_difference_and_each_change_has_its_path() -> None:

@@ -45,6 +45,8 @@ class Base(t.NamedTuple):
     """Address, if any, and port."""
     metrics_port: int
     reload: bool
+    imports: str = ""
+    """A pattern of files whose plugins every block has too; empty: none."""
 
     def servers(self, others: t.Container[tuple[str, ...]] = ()) -> Servers:
         """The server blocks; ``others`` are the plugins, with their server, that somebody else declares."""
@@ -58,6 +60,7 @@ class Base(t.NamedTuple):
                 "loop", f"bind {' '.join(self.bind)}", outside if zone == "." else inside,
                 f"prometheus :{self.metrics_port}",
                 *([f"health {self.health}"] if zone == self.domain else ()),
+                *([f"import {self.imports}"] if self.imports else ()),
             ]  # fmt: skip
             key = f"{zone}:53"
             server = slots.server_of([key])

@@ -271,8 +271,14 @@ def _write_snippet(document: Document, name: str, text: str) -> Document:
 
 
 def _before(block: Block, plugin: str) -> Directive | None:
-    """A new ``forward`` goes before the first one that would take its names."""
+    """A new ``forward`` goes before the first one that would take its names.
+
+    So does an ``import`` before a ``log``, of which the first for a name is the one that counts (plugin/log): a file
+    may have one that is there for a while.
+    """
     name, _space, zone = plugin.partition(" ")
+    if name == "import":
+        return next(iter(block.plugins("log")), None)
     if name != "forward":
         return None
     return next(

@@ -61,7 +61,9 @@ def mounts_of(running: Running) -> tuple[list[Mount], bool]:
             # What every pod has, and no Corefile imports.
             continue
         held = [part["configMap"] for part in parts if part.get("configMap")]
-        complete = complete and (bool(held) or "emptyDir" in volume)
+        # A file that is made empty where there is none, xtables.lock of a node-cache, is no piece of a Corefile either.
+        lock = (volume.get("hostPath") or {}).get("type") == "FileOrCreate"
+        complete = complete and (bool(held) or "emptyDir" in volume or lock)
         found += [
             Mount(
                 one["name"], bool(one.get("optional")), tuple(one.get("items") or ()), mount["mountPath"],

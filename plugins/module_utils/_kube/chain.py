@@ -278,21 +278,21 @@ def sources(pod: Object) -> t.Iterator[tuple[str, Source]]:
 
 def conf_of(container: Object) -> str:
     """Where the container's server reads its Corefile."""
-    return _path(container, _flag(container, "conf") or _DEFAULT_CONF)
+    return _path(container, flag(container, "conf") or _DEFAULT_CONF)
 
 
 def _base_of(container: Object) -> str:
     """Where it comes from: the same file, but for node-cache, which writes that itself."""
-    if _flag(container, "localip") is None:
+    if flag(container, "localip") is None:
         return conf_of(container)
-    return _path(container, _flag(container, "basecorefile") or _DEFAULT_BASE)
+    return _path(container, flag(container, "basecorefile") or _DEFAULT_BASE)
 
 
 def _path(container: Object, name: str) -> str:
     return posixpath.normpath(posixpath.join(container.get("workingDir") or "/", name))
 
 
-def _flag(container: Object, name: str) -> str | None:
+def flag(container: Object, name: str) -> str | None:
     """The value of a flag as Go reads it: -name value, -name=value, and both with two dashes; the last one counts."""
     words = [*(container.get("command") or ()), *(container.get("args") or ())]
     found = None

@@ -53,6 +53,12 @@ class Options(t.NamedTuple):
     corefile_key: str | None = None
     removes: bool = False
     """What is ours is taken back, which needs nobody who reads it."""
+    selector: str = ""
+    """Labels of the pods, where ``corefile_name`` is told and they are known."""
+    passed_over: frozenset[str] = frozenset()
+    """Pods of these, by uid, that do not count."""
+    made_of: t.Callable[[Object], str | None] | None = None
+    """What a server makes of its Corefile's ConfigMap before it reads it; None: that cannot be foretold."""
 
 
 def key_of(flavor: str, key: str | None) -> str:
@@ -178,6 +184,8 @@ def extra_as(kind: type[_Kind], client: Client, request: Request, options: Optio
     if held is None:
         raise KubeError(f"there is no {what}: name the one with the Corefile that imports {name} with corefile_name")
     main = texts.text_of(held, where.key, what)
+    foretold = options.made_of(held) if options.made_of is not None else None
+    main = main if foretold is None else foretold
     # In a rollout, one of those that have the volume already.
     running = sorted(pods_now(client, where), key=lambda one: not _mounts(one, name))
     mounts = _mounts(running[0], name) if running else []
@@ -198,11 +206,12 @@ def extra_as(kind: type[_Kind], client: Client, request: Request, options: Optio
     }  # fmt: skip
     if not imported:
         _not_imported(extra, held, reading, mounts, request, options)
-    elif "__PILLAR__" in main and request.wait:
+    elif request.wait and ("__PILLAR__" in main or (options.made_of is not None and foretold is None)):
         extra.proves = False
         extra.warnings.append(
-            f"node-cache puts addresses of its node into the Corefile of {what} before it loads it, so that its pods "
-            f"are not seen to have loaded this text: look for {reading.paths[0]} in their logs"
+            f"node-cache puts addresses of its node, and stub domains in an order of its own, into the Corefile of "
+            f"{what} before it loads it, so that its pods are not seen to have loaded this text: look for "
+            f"{reading.paths[0]} in their logs"
         )
     return extra
 
@@ -222,7 +231,7 @@ def _importer(client: Client, request: Request, options: Options) -> Where:
             f"namespace: {request.namespace} is given, and CoreDNS runs in {where.namespace}: a pod mounts ConfigMaps "
             "of its own namespace only"
         )
-    return where
+    return where._replace(selector=options.selector or where.selector, passed_over=options.passed_over)
 
 
 def _mounts(running: Running, name: str) -> list[Mount]:

@@ -15,6 +15,7 @@ if t.TYPE_CHECKING:
 
 QUERY_LOG_OPTIONS: dict[str, dict[str, t.Any]] = {
     **AUTH_OPTIONS,
+    "target": {"type": "str", "choices": ["coredns", "nodelocaldns"], "default": "coredns"},
     "state": {"type": "str", "choices": ["present", "absent", "prepared", "unprepared"], "default": "present"},
     "duration": {"type": "str", "default": "10m"},
     "zones": {"type": "list", "elements": "str", "default": []},
@@ -30,9 +31,11 @@ QUERY_LOG_OPTIONS: dict[str, dict[str, t.Any]] = {
 
 def run_query_log(module: AnsibleModule) -> t.NoReturn:
     """Run dns_query_log."""
-    from ansible_collections.kubenode.network.plugins.module_utils._kube import query_log
+    from ansible_collections.kubenode.network.plugins.module_utils._kube import query_log, query_log_way
+    from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.query_log import CACHES
 
     params = module.params
+    target = CACHES if params["target"] == "nodelocaldns" else query_log_way.COREDNS
 
     def work(client: Client) -> dict[str, t.Any]:
         wish = query_log.Wish(
@@ -48,6 +51,6 @@ def run_query_log(module: AnsibleModule) -> t.NoReturn:
             wait_timeout=params["wait_timeout"],
         )
         # Core offers no other way to learn of --diff.
-        return query_log.run(client, wish, module.check_mode, module._diff, module.debug)  # noqa: SLF001
+        return query_log.run(client, wish, module.check_mode, module._diff, module.debug, target)  # noqa: SLF001
 
     run_module(module, work)

@@ -13,6 +13,7 @@ as CoreDNS sees no other.
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 import typing as t
@@ -28,6 +29,10 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.errors impo
 from ansible_collections.kubenode.network.plugins.module_utils._kube.throwaway import tries
 
 POLL_SECONDS = 1.0
+IN_VAIN = 20
+"""Pods that are asked in vain before the next pause. Of the caches of a thousand nodes most wait for their kubelets,
+and each of them needs a request of its own; those that have loaded the text are gone through at once.
+"""
 _RUNNING = re.compile(r"Running configuration (?:SHA512|MD5) = ([0-9a-f]+)")
 # plugin/reload/reload.go and caddy.go; what plugin errors prints of single queries is no complaint about the Corefile.
 _FAILED = re.compile(
@@ -68,6 +73,11 @@ class Loaded(t.NamedTuple):
             "hash": self.hash, "reload_failures": self.failures, "source": self.source,
         }  # fmt: skip
 
+    @property
+    def blank(self) -> bool:
+        """It has failed at nothing yet, so that a later look at the same run finds no less without this one."""
+        return not self.failures and not self.words and not self.pod.restarts
+
     def brief(self) -> tuple[t.Any, ...]:
         """What a later look at the same run is compared with, as plain values."""
         return self.pod.uid, self.pod.started, self.pod.restarts, self.failures, self.words, self.version
@@ -92,6 +102,8 @@ class Where(t.NamedTuple):
     key: str
     selector: str = ""
     """Labels of the pods, where they are known; all pods of the namespace are read otherwise."""
+    passed_over: frozenset[str] = frozenset()
+    """Pods, by uid, that do not count."""
 
 
 class Running(t.NamedTuple):
@@ -109,7 +121,7 @@ def pods_now(client: Client, where: Where) -> list[Running]:
     path = f"/api/v1/namespaces/{segment(where.namespace)}/pods"
     found = []
     for one in client.items(path, labelSelector=where.selector or None):
-        if over(one) or tries(one):
+        if over(one) or tries(one) or one["metadata"]["uid"] in where.passed_over:
             continue
         for container, source in sources(one):
             if (source.name, source.key) == (where.config_map, where.key):
@@ -178,6 +190,7 @@ def wait_until_loaded(
 ) -> list[Loaded]:  # fmt: skip
     """Wait until every pod runs the text of hash ``wanted``; what each showed as proof.
 
+    A look is one request for all pods, and one or two for each that has not shown it yet, ``IN_VAIN`` of them at most.
     ``before``: what was seen of the pods before the write. ``silent``: the text has no plugin reload, so that CoreDNS
     does not tell what it runs, and the proof is that the pod was started for it. Raises LoadFailed with CoreDNS's own
     words as soon as one refuses the text or crashes, KubeError when ``seconds`` are over.
@@ -185,25 +198,36 @@ def wait_until_loaded(
     deadline = time.monotonic() + seconds
     restarts = {one.pod.uid: one.pod.restarts for one in before.values()}
     settled: dict[tuple[str, str], Loaded] = {}
+    asked: dict[str, int] = {}
 
-    def settle(pod: Pod) -> bool:
+    def settle(pod: Pod, ask: bool) -> bool:
         if silent and pod.started and pod.started_with == wanted:
             settled[pod.uid, pod.started] = by_start(pod)
-        return _settled(client, where, pod, wanted, before, restarts, settled)
+        return _settled(client, where, pod, wanted, before, restarts, settled, ask)
 
-    while True:
+    for turn in itertools.count(1):
         pods = [one.pod for one in pods_now(client, where)]
-        waiting = [pod.name for pod in pods if not settle(pod)]
+        waiting: list[str] = []
+        # Who was asked longest ago is first.
+        for pod in sorted(pods, key=lambda one: asked.get(one.uid, 0)):
+            ask = len(waiting) < IN_VAIN
+            if not settle(pod, ask):
+                waiting.append(pod.name)
+                if ask:
+                    asked[pod.uid] = turn
         if pods and not waiting:
             return [settled[pod.uid, pod.started] for pod in pods]
         if time.monotonic() > deadline:
+            some = waiting[:IN_VAIN]
+            more = f" and {len(waiting) - len(some)} more" if len(waiting) > len(some) else ""
             raise KubeError(
                 f"after {seconds:.0f} s {len(waiting) or 'all'} of {len(pods)} pods do not run the new Corefile: "
-                f"{', '.join(waiting) or 'there is none'}{_complaint(client, where, pods, waiting)}; a kubelet brings "
+                f"{', '.join(some) or 'there is none'}{more}{_complaint(client, where, pods, some)}; a kubelet brings "
                 "a ConfigMap within a minute or two, then plugin reload has its interval: raise wait_timeout"
             )
         tell(f"{len(pods) - len(waiting)} of {len(pods)} pods run the new Corefile")
         time.sleep(POLL_SECONDS)
+    raise AssertionError("an endless count has ended")
 
 
 def by_start(pod: Pod) -> Loaded:
@@ -224,15 +248,15 @@ def _complaint(client: Client, where: Where, pods: t.Sequence[Pod], waiting: t.S
 
 def _settled(
     client: Client, where: Where, pod: Pod, wanted: str, before: t.Mapping[tuple[str, str], Loaded],
-    restarts: dict[str, int], settled: dict[tuple[str, str], Loaded],
+    restarts: dict[str, int], settled: dict[tuple[str, str], Loaded], ask: bool,
 ) -> bool:  # fmt: skip
-    """Whether a pod is through; it is looked at once more as long as it is not."""
+    """Whether a pod is through; it is looked at once more as long as it is not, where ``ask`` says so."""
     # One that is up has got over what happened before it was first seen.
     if pod.restarts > restarts.setdefault(pod.uid, pod.restarts if pod.ready else 0):
         words = last_words(client, where.namespace, pod)
         raise LoadFailed(f"pod {pod.name} crashed with the new Corefile: {words}")
     key = (pod.uid, pod.started)
-    if pod.started and key not in settled:
+    if ask and pod.started and key not in settled:
         seen = look(client, where.namespace, pod, before.get(key))
         if seen.source == "metrics" and seen.hash == wanted:
             # CoreDNS names a text there a moment before it counts that it failed: once more, when that is over.

@@ -18,20 +18,25 @@ from ansible_collections.kubenode.network.plugins.module_utils._kube.client impo
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import Answered, KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.extra import CUSTOM, Extra, Options, extra_of
 from ansible_collections.kubenode.network.plugins.module_utils._kube.owner import find_owner
+from ansible_collections.kubenode.network.plugins.module_utils._kube.query_log_target import (
+    KEY,
+    OWNER,
+    Say,
+    Target,
+    Way,
+)
 from ansible_collections.kubenode.network.plugins.module_utils._kube.subject import Request, find_corefile
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Wanted
 
 NAME = "coredns-query-log"
 """Of the ConfigMap, and of the Job that ends it."""
-OWNER = "kubenode.network/query-log"
-"""Of the Corefile's entry, and the manager of the volume."""
 FOLDER = "/etc/coredns-query-log"
 _APPLY = "application/apply-patch+yaml"
 _PLURALS = {"Deployment": "deployments", "DaemonSet": "daemonsets"}
 _POLL_SECONDS = 1.0
 
 
-class Way(t.NamedTuple):
+class Found(t.NamedTuple):
     """How far the way is there."""
 
     namespace: str
@@ -51,6 +56,16 @@ class Way(t.NamedTuple):
 
 
 def look(client: Client, request: Request) -> Way:
+    """How far it is there, and what to do about it. Raises KubeError where the pods' workload cannot be read."""
+    found = _look(client, request)
+    missing = (
+        f"{found.missing}. state: prepared does both once: it gives {found.workload_name} the volume, which replaces "
+        "its pods one after the other, and the Corefile the line"
+    )
+    return Way(found.namespace, request, found.imported, "" if found.imported else missing)
+
+
+def _look(client: Client, request: Request) -> Found:
     """What there is of it. Raises KubeError where the pods' workload cannot be read."""
     where, workload = find_corefile(client, None, request.namespace, None, request.service)
     if not workload:
@@ -58,21 +73,17 @@ def look(client: Client, request: Request) -> Way:
             f"the workload of the pods with ConfigMap {where.namespace}/{where.config_map} cannot be read: the rights "
             "to get it are missing (docs/rbac.md)"
         )
-    extra = extra_of(
-        client, request._replace(name=NAME, key="query-log.override", wait=False), Options(CUSTOM, removes=False)
-    )
+    extra = extra_of(client, request._replace(name=NAME, key=KEY, wait=False), Options(CUSTOM, removes=False))
     found = extra.found["imported_by"]
-    return Way(
+    return Found(
         where.namespace, workload, bool(_volume(workload)), bool(found["imported"]), _folder(workload),
         _container(extra), extra.warnings[0] if extra.warnings and not found["imported"] else "",
     )  # fmt: skip
 
 
-def prepare(
-    client: Client, request: Request, check_mode: bool, diff: bool, say: t.Callable[[str], None]
-) -> dict[str, t.Any]:
+def prepare(client: Client, request: Request, check_mode: bool, diff: bool, say: Say) -> dict[str, t.Any]:
     """Make the way: first the volume, which replaces the pods, then the line."""
-    way = look(client, request)
+    way = _look(client, request)
     changes: list[str] = []
     if not way.mounted:
         if not way.container:
@@ -100,11 +111,9 @@ def prepare(
     return _told(result, changes, way)
 
 
-def unprepare(
-    client: Client, request: Request, check_mode: bool, diff: bool, say: t.Callable[[str], None]
-) -> dict[str, t.Any]:
+def unprepare(client: Client, request: Request, check_mode: bool, diff: bool, say: Say) -> dict[str, t.Any]:
     """Take the way back: first the line, then the volume, as far as they are ours."""
-    way = look(client, request)
+    way = _look(client, request)
     result = corefile.change(client, Wanted(owner=OWNER, reset=True), request, check_mode, diff, say)
     changes: list[str] = []
     if _is_ours(way.workload):
@@ -115,7 +124,7 @@ def unprepare(
     return _told(result, changes, way)
 
 
-def _told(result: dict[str, t.Any], changes: list[str], way: Way) -> dict[str, t.Any]:
+def _told(result: dict[str, t.Any], changes: list[str], way: Found) -> dict[str, t.Any]:
     return {
         **result, "changed": result["changed"] or bool(changes), "changes": [*changes, *result["changes"]],
         "logging": False, "until": "",
@@ -125,13 +134,13 @@ def _told(result: dict[str, t.Any], changes: list[str], way: Way) -> dict[str, t
     }  # fmt: skip
 
 
-def _path(way: Way) -> str:
+def _path(way: Found) -> str:
     plural = _PLURALS[way.workload["kind"]]
     name = segment(way.workload["metadata"]["name"])
     return f"/apis/apps/v1/namespaces/{segment(way.namespace)}/{plural}/{name}"
 
 
-def _apply(client: Client, way: Way, pod: Object | None, check_mode: bool) -> None:
+def _apply(client: Client, way: Found, pod: Object | None, check_mode: bool) -> None:
     """Declare this of the pods' template, and nothing else; None: nothing any more."""
     meta = {"name": way.workload["metadata"]["name"], "namespace": way.namespace}
     body: Object = {"apiVersion": "apps/v1", "kind": way.workload["kind"], "metadata": meta}
@@ -149,7 +158,7 @@ def _apply(client: Client, way: Way, pod: Object | None, check_mode: bool) -> No
         ) from error
 
 
-def _wait(client: Client, way: Way, seconds: float, say: t.Callable[[str], None]) -> None:
+def _wait(client: Client, way: Found, seconds: float, say: Say) -> None:
     """Until all pods are of the new template and ready."""
     deadline = time.monotonic() + seconds
     while True:
@@ -195,3 +204,6 @@ def _container(extra: Extra) -> str:
 
 def _is_ours(workload: Object) -> bool:
     return any(one.get("manager") == OWNER for one in workload["metadata"].get("managedFields") or ())
+
+
+COREDNS = Target(NAME, "CoreDNS", look, prepare, unprepare)

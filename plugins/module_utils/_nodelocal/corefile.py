@@ -14,6 +14,7 @@ from ansible_collections.kubenode.network.plugins.module_utils._corefile.documen
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.errors import CorefileError
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.findings import ERROR, Target
 from ansible_collections.kubenode.network.plugins.module_utils._corefile.lint import lint
+from ansible_collections.kubenode.network.plugins.module_utils._corefile.load import ANY_FILES, Files
 from ansible_collections.kubenode.network.plugins.module_utils._kube.errors import KubeError
 from ansible_collections.kubenode.network.plugins.module_utils._kube.texts import Texts
 from ansible_collections.kubenode.network.plugins.module_utils._nodelocal.options import OWNER, Options
@@ -22,6 +23,12 @@ CLUSTER_DNS = "__PILLAR__CLUSTER__DNS__"
 UPSTREAM_SERVERS = "__PILLAR__UPSTREAM__SERVERS__"
 # kubernetes/dns, cmd/node-cache/app/configmap.go: replaced as well, from -localip, and with nothing.
 _LOCAL_DNS, _DNS_SERVER = "__PILLAR__LOCAL__DNS__", "__PILLAR__DNS__SERVER__"
+_UPSTREAM_UDP = f"\n    forward . {UPSTREAM_SERVERS}\n"
+_UPSTREAM_TCP = f"\n    forward . {UPSTREAM_SERVERS} {{\n            force_tcp\n    }}\n"
+CONF = "/etc/Corefile"
+"""Where node-cache writes what it makes of the text."""
+QUERY_LOG_FOLDER = "/etc/node-local-dns-query-log"
+"""Where pods have the ConfigMap of a query log (dns_query_log), with ``query_log``."""
 KUBE_DNS_KEYS = ("stubDomains", "upstreamNameservers")
 """What node-cache reads of the ConfigMap kube-dns."""
 
@@ -69,7 +76,7 @@ def edit(text: str, records: str, options: Options, facts: Facts) -> Made:
             options.purge,
         )  # fmt: skip
         rendered = render(str(outcome.document), options, facts)
-        found = lint(parse(rendered), target(options, facts))
+        found = lint(parse(rendered), target(options, facts), _around(options))
         refused = [one for one in found if one.level == ERROR]
         memory = cache_base.memory_needed(parse(rendered))
     except CorefileError as error:
@@ -88,14 +95,27 @@ def edit(text: str, records: str, options: Options, facts: Facts) -> Made:
 
 
 def render(text: str, options: Options, facts: Facts) -> str:
-    """What node-cache makes of the text (configmap.go, updateCorefile): pillars replaced, stub domains appended.
-
-    While the upstream Service has no address its pillar stays. Raises KubeError where ConfigMap kube-dns is no JSON.
-    """
-    stubs = _json(facts.kube_dns, "stubDomains", {})
-    servers = _json(facts.kube_dns, "upstreamNameservers", [])
-    bound = " ".join(addresses(options, facts))
+    """What node-cache makes of the text. Raises KubeError where ConfigMap kube-dns is no JSON."""
     upstream = facts.cluster_dns[0] if facts.interception == "local_ip" else facts.upstream
+    return rendered(text, addresses(options, facts), upstream, facts.kube_dns)
+
+
+def rendered(text: str, local_ips: t.Sequence[str], upstream: str, kube_dns: t.Mapping[str, str]) -> str:
+    """The same from what a pod is started with (configmap.go, updateCorefile): pillars replaced, stub domains appended.
+
+    Args:
+        text: of ``-basecorefile``.
+        local_ips: of ``-localip``.
+        upstream: ClusterIP of ``-upstreamsvc``; while it is empty its pillar stays.
+        kube_dns: keys of the ConfigMap kube-dns, JSON; where it has several stub domains node-cache appends them in an
+            order of its own, another at each start. Raises KubeError where a key is no JSON.
+    """
+    stubs = _json(kube_dns, "stubDomains", {})
+    servers = _json(kube_dns, "upstreamNameservers", [])
+    bound = " ".join(local_ips)
+    if servers:
+        # Servers that it is told are asked over UDP, where the text has these very lines.
+        text = text.replace(_UPSTREAM_TCP, _UPSTREAM_UDP)
     text = text.replace(UPSTREAM_SERVERS, " ".join(map(str, servers)) or "/etc/resolv.conf")
     text = text.replace(_LOCAL_DNS, bound).replace(_DNS_SERVER, "")
     if upstream:
@@ -104,6 +124,11 @@ def render(text: str, options: Options, facts: Facts) -> str:
         plugins = ("errors", "cache 30", f"bind {bound}", f"forward . {' '.join(map(str, targets))}")
         text += "".join((f"\n{zone}:53 {{\n", *(f"    {plugin}\n" for plugin in plugins), "}\n"))
     return text
+
+
+def stub_domains(kube_dns: t.Mapping[str, str]) -> int:
+    """How many server blocks node-cache appends. Raises KubeError where the key is no JSON."""
+    return len(_json(kube_dns, "stubDomains", {}))
 
 
 def target(options: Options, facts: Facts) -> Target:
@@ -127,6 +152,13 @@ def _check_memory(options: Options, needed: int) -> None:
         )
 
 
+def _around(options: Options) -> Files:
+    """What the file is read with, as while queries are logged."""
+    if not options.query_log:
+        return ANY_FILES
+    return Files({f"{QUERY_LOG_FOLDER}/query-log.override": "log\n"}, main=CONF, complete=False)
+
+
 def _base(options: Options, facts: Facts) -> Base:
     """The server blocks of the file."""
     inside = facts.cluster_dns[0] if facts.interception == "local_ip" else CLUSTER_DNS
@@ -135,7 +167,7 @@ def _base(options: Options, facts: Facts) -> Base:
         facts.domain, addresses(options, facts), inside,
         inside if options.external_zones_via == "cluster" else UPSTREAM_SERVERS, options.force_tcp,
         f"{'' if facts.interception == 'redirect_policy' else address}:{options.health_port}", options.metrics_port,
-        reload=True,
+        reload=True, imports=f"{QUERY_LOG_FOLDER}/*.override" if options.query_log else "",
     )  # fmt: skip
 
 

@@ -53,6 +53,7 @@ NODELOCAL_OPTIONS: dict[str, dict[str, t.Any]] = {
     "health_port": {"type": "int", "default": 8080},
     "metrics_port": {"type": "int", "default": 9253},
     "setup_metrics_port": {"type": "int", "default": 9353},
+    "query_log": {"type": "bool", "default": False},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 300},
 }  # fmt: skip

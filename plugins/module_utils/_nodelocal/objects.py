@@ -32,6 +32,8 @@ PREVIOUS = "kubenode.network/previous-revision"
 TAKEN_BACK = "kubenode.network/taken-back"
 ADOPTED = "kubenode.network/adopted-revision"
 INTERCEPTION = "kubenode.network/interception"
+QUERY_LOG = f"{NAME}-query-log"
+"""Of the ConfigMap that has queries logged while it is there (dns_query_log), and of its volume."""
 BODY = "daemonset.json"
 """Key of a revision's ConfigMap with the DaemonSet that belongs to it."""
 
@@ -74,7 +76,7 @@ def desired(
     revision = _hash({"template": template, "data": data})
     template["metadata"]["annotations"][REVISION] = revision
     for volume in template["spec"]["volumes"]:
-        if "configMap" in volume:
+        if "configMap" in volume and not volume["configMap"]["name"]:
             volume["configMap"]["name"] = f"{NAME}-{revision}"
     daemon_set = {
         **_head("apps/v1", "DaemonSet", NAME, namespace),
@@ -210,7 +212,7 @@ def _template(options: Options, facts: Facts, selector: Object, service: Object)
         "priorityClassName": "system-node-critical",
         "serviceAccountName": NAME,
         "tolerations": [dict(one) for one in options.tolerations],
-        "volumes": _volumes(facts, host),
+        "volumes": _volumes(options, facts, host),
     }  # fmt: skip
     if host:
         spec["hostNetwork"] = True
@@ -230,16 +232,18 @@ def _container(options: Options, facts: Facts, service: Object) -> Object:
     upstream = service["metadata"]["name"] if facts.interception == "local_ip" else UPSTREAM
     address = f"[::]:{options.setup_metrics_port}" if options.ipv6 else f"0.0.0.0:{options.setup_metrics_port}"
     args = [
-        "-localip", ",".join(corefile.addresses(options, facts)), "-conf", "/etc/Corefile", "-upstreamsvc", upstream,
+        "-localip", ",".join(corefile.addresses(options, facts)), "-conf", corefile.CONF, "-upstreamsvc", upstream,
         # Without a pid file node-cache sets its rules up after a minute only.
         "-pidfile", "/tmp/node-cache.pid",  # noqa: S108 - in the container
         "-interfacename", INTERFACE, "-health-port", str(options.health_port), "-metrics-listen-address", address,
     ]  # fmt: skip
     if not host:
         args += ["-skipteardown=true", "-setupinterface=false", "-setupiptables=false"]
-    mounts = [{"name": "config-volume", "mountPath": "/etc/coredns"}]
+    mounts: list[Object] = [{"name": "config-volume", "mountPath": "/etc/coredns"}]
     if facts.kube_dns:
         mounts.append({"name": "kube-dns-config", "mountPath": "/etc/kube-dns"})
+    if options.query_log:
+        mounts.append({"name": QUERY_LOG, "mountPath": corefile.QUERY_LOG_FOLDER, "readOnly": True})
     found: Object = {
         "name": "node-cache", "image": options.image, "args": args, "resources": dict(options.resources),
         "ports": [
@@ -257,13 +261,16 @@ def _container(options: Options, facts: Facts, service: Object) -> Object:
     return found
 
 
-def _volumes(facts: Facts, host: bool) -> list[Object]:
+def _volumes(options: Options, facts: Facts, host: bool) -> list[Object]:
+    # Those without a name yet are of the revision, whose hash is made of all this.
     base = {"name": "", "items": [{"key": KEY, "path": "Corefile.base"}]}
     found: list[Object] = [{"name": "config-volume", "configMap": base}]
     keys = [key for key in corefile.KUBE_DNS_KEYS if facts.kube_dns.get(key)]
     if keys:
         items = [{"key": key, "path": key} for key in keys]
         found.append({"name": "kube-dns-config", "configMap": {"name": "", "items": items}})
+    if options.query_log:
+        found.append({"name": QUERY_LOG, "configMap": {"name": QUERY_LOG, "optional": True}})
     if host:
         found.append({"name": "xtables-lock", "hostPath": {"path": "/run/xtables.lock", "type": "FileOrCreate"}})
     return found

@@ -78,6 +78,7 @@ class Options(t.NamedTuple):
     health_port: int = 8080
     metrics_port: int = 9253
     setup_metrics_port: int = 9353
+    query_log: bool = False
     wait: bool = True
     wait_timeout: int = 300
 
@@ -133,7 +134,7 @@ def options(params: t.Mapping[str, t.Any]) -> Options:
         params["image_version"], tuple(params["image_pull_secrets"]),
         _EVERYWHERE if params["tolerations"] is None else tuple(params["tolerations"]), params["node_selector"],
         params["resources"], params["health_port"], params["metrics_port"], params["setup_metrics_port"],
-        params["wait"], params["wait_timeout"],
+        params["query_log"], params["wait"], params["wait_timeout"],
     )  # fmt: skip
     _check_ports(found)
     _check_quantities(found.resources)
