@@ -236,8 +236,10 @@ NODES_OF = {
 EVERY_NODE = "default"
 # So many parts run at a time, as most wait most of the time: two of them leave two cores idle half the time.
 AT_ONCE = 3
-# The long ones early, but cluster and lab, which need what is built meanwhile (`_build_ahead`), after some others.
-ORDER = ("lint", "molecule", "unit", "kernel", "sanity", "vm", "cluster", "lab", "faults", "docs")
+# What waits for no clock gives way to what does, and to what is built meanwhile (`_build_ahead`).
+GIVES_WAY = ("lint", "unit", "sanity", "docs")
+# The long ones early, but cluster and lab, which need what is built, after some others.
+ORDER = ("lint", "molecule", "sanity", "unit", "kernel", "cluster", "lab", "vm", "faults", "docs")
 
 
 def export(name: str) -> pathlib.Path:
@@ -395,7 +397,7 @@ def _run_parts(report: Report, names: collections.deque[str], beside: bool) -> N
             name = names.popleft()
         except IndexError:
             return
-        with report.part(name, beside):
+        with report.part(name, beside, name in GIVES_WAY):
             try:
                 PARTS[name](report)
             except (OSError, subprocess.CalledProcessError) as error:

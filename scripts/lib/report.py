@@ -60,6 +60,7 @@ class _Lane(threading.local):
         self.name = ""
         self.kept: list[str] | None = None
         """Lines that are printed later; None prints them at once."""
+        self.gives_way = False
 
 
 class Report:
@@ -81,10 +82,13 @@ class Report:
         logs.mkdir(parents=True, exist_ok=True)
 
     @contextlib.contextmanager
-    def part(self, name: str, beside: bool = False) -> t.Iterator[None]:
-        """All that this thread reports inside belongs to this part; ``beside`` others it is printed at its end."""
+    def part(self, name: str, beside: bool = False, gives_way: bool = False) -> t.Iterator[None]:
+        """All that this thread reports inside belongs to this part; ``beside`` others it is printed at its end.
+
+        What it runs has a lower priority if it ``gives_way``.
+        """
         lane = self._lane
-        lane.part, lane.name, lane.kept = Tally(), name, None
+        lane.part, lane.name, lane.kept, lane.gives_way = Tally(), name, None, gives_way
         with self._printing:
             if beside and not self._alone:
                 lane.kept = self._kept[name] = []
@@ -112,10 +116,10 @@ class Report:
     def together(self, steps: t.Iterable[t.Callable[[], object]], at_once: int) -> None:
         """Run steps of the part that this thread is at, several at a time; each reports when it has ended."""
         lane = self._lane
-        mine = lane.part, lane.name, lane.kept
+        mine = lane.part, lane.name, lane.kept, lane.gives_way
 
         def run(step: t.Callable[[], object]) -> None:
-            self._lane.part, self._lane.name, self._lane.kept = mine
+            self._lane.part, self._lane.name, self._lane.kept, self._lane.gives_way = mine
             step()
 
         with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
@@ -308,7 +312,7 @@ class Report:
         with (
             log.open("wb") as output,
             subprocess.Popen(
-                command,
+                ["nice", "-n", "10", *command] if self._lane.gives_way else command,
                 cwd=cwd or self.root,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,

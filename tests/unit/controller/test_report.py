@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 import pathlib
 import sys
 import threading
@@ -53,6 +54,12 @@ def test_commands_count_by_their_exit_status(report: t.Any, capsys: pytest.Captu
     output = capsys.readouterr().out
     assert "| the reason" in output
     assert "skip  not here: install it" in output
+
+
+def test_a_part_that_gives_way_runs_at_a_lower_priority(report: t.Any) -> None:
+    for gives_way, more in ((True, 10), (False, 0)):
+        with report.part("lint", gives_way=gives_way):
+            assert report.command("priority", shell(f"test $(nice) -eq {min(os.nice(0) + more, 19)}"))
 
 
 def test_what_cannot_be_prepared_is_skipped_with_the_last_words(
