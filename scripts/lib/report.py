@@ -30,6 +30,8 @@ UNAVAILABLE = 77
 HEARTBEAT_SECONDS = 30
 STOP_SECONDS = 30
 TAIL_LINES = 40
+# A session has a share of the processor as a whole, and priorities count inside of it only (sched(7), autogroup).
+GIVING_WAY = ("sh", "-c", '{ echo 10 > /proc/self/autogroup; } 2> /dev/null; exec nice -n 10 "$@"', "sh")
 SECOND_ATTEMPTS = 3
 """So many failures of a step at most are tried again; more are no accident."""
 
@@ -312,7 +314,7 @@ class Report:
         with (
             log.open("wb") as output,
             subprocess.Popen(
-                ["nice", "-n", "10", *command] if self._lane.gives_way else command,
+                [*GIVING_WAY, *command] if self._lane.gives_way else command,
                 cwd=cwd or self.root,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
