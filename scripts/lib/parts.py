@@ -234,12 +234,13 @@ NODES_OF = {
 }
 # The one that runs on all of them.
 EVERY_NODE = "default"
-# So many parts run at a time, as most wait most of the time: two of them leave two cores idle half the time.
+# What has a clock: so many run at a time, as they wait most of the time. The long ones are first.
 AT_ONCE = 3
-# What waits for no clock gives way to what does, and to what is built meanwhile (`_build_ahead`).
-GIVES_WAY = ("lint", "unit", "sanity", "docs")
-# The long ones early, but cluster and lab, which need what is built, after some others.
-ORDER = ("lint", "molecule", "sanity", "unit", "kernel", "cluster", "lab", "vm", "faults", "docs")
+CLOCKED = ("molecule", "kernel", "cluster", "lab", "vm", "faults")
+# One by one beside them, in what they leave of the processor.
+UNHURRIED = ("lint", "unit", "sanity", "docs")
+# Both give way to what is built meanwhile (`_build_ahead`), which cluster and lab wait for.
+NICE = {**dict.fromkeys(CLOCKED, 5), **dict.fromkeys(UNHURRIED, 10)}
 
 
 def export(name: str) -> pathlib.Path:
@@ -397,7 +398,7 @@ def _run_parts(report: Report, names: collections.deque[str], beside: bool) -> N
             name = names.popleft()
         except IndexError:
             return
-        with report.part(name, beside, name in GIVES_WAY):
+        with report.part(name, beside, NICE[name]):
             try:
                 PARTS[name](report)
             except (OSError, subprocess.CalledProcessError) as error:
@@ -419,19 +420,20 @@ def main() -> None:
         parser.error(f"unknown part {unknown[0]}: of {' '.join(PARTS)}")
     if options.full:
         FULL.append("--full")
-    names = collections.deque(name for name in ORDER if name in (options.parts or PARTS))
+    wanted = options.parts or PARTS
+    clocked, unhurried = (collections.deque(name for name in some if name in wanted) for some in (CLOCKED, UNHURRIED))
     report = Report(TREE / "logs", ROOT)
     # What cancels a job of continuous integration says it so.
     signal.signal(signal.SIGTERM, _interrupt)
-    _build_ahead(names)
+    _build_ahead(clocked)
     lanes = [
         threading.Thread(target=_run_parts, args=(report, names, True), daemon=True)
-        for _ in range(min(AT_ONCE, len(names)) - 1)
+        for names in [*[clocked] * (min(AT_ONCE, len(clocked)) - 1), unhurried]
     ]
     try:
         for lane in lanes:
             lane.start()
-        _run_parts(report, names, False)
+        _run_parts(report, clocked, False)
         report.alone()
         for lane in lanes:
             lane.join()

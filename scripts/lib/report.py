@@ -31,7 +31,7 @@ HEARTBEAT_SECONDS = 30
 STOP_SECONDS = 30
 TAIL_LINES = 40
 # A session has a share of the processor as a whole, and priorities count inside of it only (sched(7), autogroup).
-GIVING_WAY = ("sh", "-c", '{ echo 10 > /proc/self/autogroup; } 2> /dev/null; exec nice -n 10 "$@"', "sh")
+_GIVE_WAY = '{ echo "$0" > /proc/self/autogroup; } 2> /dev/null; exec nice -n "$0" "$@"'
 SECOND_ATTEMPTS = 3
 """So many failures of a step at most are tried again; more are no accident."""
 
@@ -62,7 +62,7 @@ class _Lane(threading.local):
         self.name = ""
         self.kept: list[str] | None = None
         """Lines that are printed later; None prints them at once."""
-        self.gives_way = False
+        self.nice = 0
 
 
 class Report:
@@ -84,13 +84,13 @@ class Report:
         logs.mkdir(parents=True, exist_ok=True)
 
     @contextlib.contextmanager
-    def part(self, name: str, beside: bool = False, gives_way: bool = False) -> t.Iterator[None]:
+    def part(self, name: str, beside: bool = False, nice: int = 0) -> t.Iterator[None]:
         """All that this thread reports inside belongs to this part; ``beside`` others it is printed at its end.
 
-        What it runs has a lower priority if it ``gives_way``.
+        ``nice`` is how much what it runs gives way to others (nice(1)).
         """
         lane = self._lane
-        lane.part, lane.name, lane.kept, lane.gives_way = Tally(), name, None, gives_way
+        lane.part, lane.name, lane.kept, lane.nice = Tally(), name, None, nice
         with self._printing:
             if beside and not self._alone:
                 lane.kept = self._kept[name] = []
@@ -118,10 +118,10 @@ class Report:
     def together(self, steps: t.Iterable[t.Callable[[], object]], at_once: int) -> None:
         """Run steps of the part that this thread is at, several at a time; each reports when it has ended."""
         lane = self._lane
-        mine = lane.part, lane.name, lane.kept, lane.gives_way
+        mine = lane.part, lane.name, lane.kept, lane.nice
 
         def run(step: t.Callable[[], object]) -> None:
-            self._lane.part, self._lane.name, self._lane.kept, self._lane.gives_way = mine
+            self._lane.part, self._lane.name, self._lane.kept, self._lane.nice = mine
             step()
 
         with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
@@ -314,7 +314,7 @@ class Report:
         with (
             log.open("wb") as output,
             subprocess.Popen(
-                [*GIVING_WAY, *command] if self._lane.gives_way else command,
+                ["sh", "-c", _GIVE_WAY, str(self._lane.nice), *command] if self._lane.nice else command,
                 cwd=cwd or self.root,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,

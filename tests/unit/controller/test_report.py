@@ -56,11 +56,11 @@ def test_commands_count_by_their_exit_status(report: t.Any, capsys: pytest.Captu
     assert "skip  not here: install it" in output
 
 
-def test_a_part_that_gives_way_runs_at_a_lower_priority(report: t.Any) -> None:
+def test_a_part_gives_way_with_its_sessions_too(report: t.Any) -> None:
     own = os.nice(0)
     group = "test ! -e /proc/self/autogroup || grep -q"
-    for gives_way, more in ((True, 10), (False, 0)):
-        with report.part("lint", gives_way=gives_way):
+    for more in (10, 0):
+        with report.part("lint", nice=more):
             assert report.command("priority", shell(f"test $(nice) -eq {min(own + more, 19)}"))
             assert report.command("session", shell(f"{group} 'nice {more}$' /proc/self/autogroup"))
 
